@@ -1,0 +1,266 @@
+/**
+ * The wire format, once: every offset, size and enumeration of the messages that controller and
+ * filter exchange. This file holds constants only, so that the AssemblyScript compiler and
+ * TypeScript both accept it (`u32` and friends are aliases of `number` on the TypeScript side,
+ * see `types.d.ts`). Everything is little-endian.
+ *
+ *   message   = header | section directory | section bytes
+ *
+ *   header (40 bytes)
+ *   0        4        6        8       10       12       16            24              32            36        40
+ *   | magic  | version| header | kind   | flags  | total  | epoch (u64) | sequence (u64)| sections    | reserved|
+ *   | u32    | u16    | u16    | u16    | u16    | u32    |             |               | u32         | u32     |
+ *
+ *   section directory: `sections` entries of 12 bytes, in the order of the SECTION_* numbers of the kind
+ *   0        4        8         10        12
+ *   | offset | count  | stride  | reserved|     offset counts from the start of the message
+ *   | u32    | u32    | u16     | u16     |
+ *
+ * A string is a pair (offset u32, bytes u32) into the STRINGS section, UTF-8, without a terminator.
+ *
+ * How the format may grow: rows may get longer (readers step by the stored stride and ignore what
+ * they do not know), sections may be appended (a reader that knows fewer ignores the rest, one that
+ * knows more takes a missing one as empty). Anything else raises VERSION, and a reader refuses a
+ * version that it does not know.
+ */
+
+/** "EIP1" as bytes; on a big-endian writer it reads back as MAGIC_SWAPPED. */
+export const MAGIC: u32 = 0x31504945;
+export const MAGIC_SWAPPED: u32 = 0x45495031;
+export const VERSION: u32 = 1;
+
+// --- header ---------------------------------------------------------------------------------
+export const HEADER_MAGIC: u32 = 0;
+export const HEADER_VERSION: u32 = 4;
+export const HEADER_HEADER_BYTES: u32 = 6;
+export const HEADER_KIND: u32 = 8;
+export const HEADER_FLAGS: u32 = 10;
+export const HEADER_TOTAL_BYTES: u32 = 12;
+/** Identity of the writer's life: its start in ms since the Unix epoch. A later start is newer. */
+export const HEADER_EPOCH: u32 = 16;
+/** Counts up by one per message within an epoch, from 1. */
+export const HEADER_SEQUENCE: u32 = 24;
+export const HEADER_SECTION_COUNT: u32 = 32;
+export const HEADER_FIXED_BYTES: u32 = 40;
+
+export const DIRECTORY_ENTRY_BYTES: u32 = 12;
+export const ENTRY_OFFSET: u32 = 0;
+export const ENTRY_COUNT: u32 = 4;
+export const ENTRY_STRIDE: u32 = 8;
+
+export const KIND_TABLE: u32 = 1;
+export const KIND_REPORT: u32 = 2;
+
+// --- bounds: a message outside of them is refused -------------------------------------------------
+export const MAX_MESSAGE_BYTES: u32 = 4194304;
+export const MAX_SECTIONS: u32 = 64;
+export const MAX_POOLS: u32 = 1024;
+export const MAX_ENDPOINTS: u32 = 8192;
+/** Rows of any other section. */
+export const MAX_ROWS: u32 = 65536;
+export const MAX_STRIDE: u32 = 1024;
+export const MAX_STRING_BYTES: u32 = 4096;
+
+// --- table: sections --------------------------------------------------------------------------
+export const SECTION_POOLS: u32 = 0;
+export const SECTION_ENDPOINTS: u32 = 1;
+export const SECTION_CLUSTERS: u32 = 2;
+export const SECTION_MODELS: u32 = 3;
+export const SECTION_ADAPTERS: u32 = 4;
+export const SECTION_OBJECTIVES: u32 = 5;
+export const SECTION_SCORERS: u32 = 6;
+export const SECTION_REWRITES: u32 = 7;
+export const SECTION_STRINGS: u32 = 8;
+export const TABLE_SECTIONS: u32 = 9;
+
+/*  POOLS: one row a pool. `start, count` name a run of rows in another section.
+ *   0          8               16           24            32        34      35    36        40       44
+ *  | name     | endpoints      | models     | scorers     | profile| failure| flags| stale  | body   | body
+ *  | string   | start, count   | start,count| start, count| u16    | u8     | u8  | afterMs| window | limit
+ *   48             56            60           64
+ *  | objectives   | queue      | kv         |
+ *  | start, count | limit f32  | limit f32  |
+ */
+/** `namespace/name` */
+export const POOL_NAME: u32 = 0;
+export const POOL_ENDPOINT_START: u32 = 8;
+export const POOL_ENDPOINT_COUNT: u32 = 12;
+export const POOL_MODEL_START: u32 = 16;
+export const POOL_MODEL_COUNT: u32 = 20;
+export const POOL_SCORER_START: u32 = 24;
+export const POOL_SCORER_COUNT: u32 = 28;
+export const POOL_PROFILE: u32 = 32;
+export const POOL_FAILURE_MODE: u32 = 34;
+export const POOL_FLAGS: u32 = 35;
+/** Age in ms beyond which a row's load columns do not count. */
+export const POOL_STALE_AFTER_MS: u32 = 36;
+/** Bytes of the body looked at before the pick. */
+export const POOL_BODY_WINDOW_BYTES: u32 = 40;
+/** Bytes of the body beyond which a request whose model is still unknown gets 413. */
+export const POOL_BODY_LIMIT_BYTES: u32 = 44;
+export const POOL_OBJECTIVE_START: u32 = 48;
+export const POOL_OBJECTIVE_COUNT: u32 = 52;
+/** Queued requests per endpoint at which it counts as saturated, f32 > 0. */
+export const POOL_QUEUE_LIMIT: u32 = 56;
+/** KV-cache use at which an endpoint counts as saturated, f32 in (0, 1]. */
+export const POOL_KV_LIMIT: u32 = 60;
+export const POOL_STRIDE: u32 = 64;
+
+/** The request waits for its body; without this bit the pool is picked by headers and load. */
+export const POOL_FLAG_READ_BODY: u32 = 1;
+/** A request without a model is answered 400. */
+export const POOL_FLAG_REQUIRE_MODEL: u32 = 2;
+/** A model that is not in the pool's list is answered 404. */
+export const POOL_FLAG_KNOWN_MODELS_ONLY: u32 = 4;
+
+export const FAILURE_MODE_FAIL_CLOSE: u32 = 0;
+export const FAILURE_MODE_FAIL_OPEN: u32 = 1;
+
+export const PROFILE_EPP: u32 = 1;
+export const PROFILE_LEAST_REQUEST: u32 = 2;
+export const PROFILE_ROUND_ROBIN: u32 = 3;
+export const PROFILE_RANDOM: u32 = 4;
+/** The pool's own mix: its rows in SCORERS. */
+export const PROFILE_WEIGHTED: u32 = 5;
+
+/*  ENDPOINTS: one row an endpoint, a pool's rows side by side.
+ *   0        8         16       24     28     32      36      40       44        48
+ *  | id     | address | name   | flags| valid| age   | queued| running| kv used | kv
+ *  | u64    | string  | string | u32  | u32  | ms u32| u32   | u32    | ratio f32| blocks u32
+ *   52         56         60             68        72          76        80
+ *  | kv block | max      | adapters     | remote  | remote    | remote
+ *  | tokens   | adapters | start, count | requests| uncached  | resident tokens
+ */
+/** FNV-1a, 64 bits, of the address: the same endpoint for every controller and in every pool. */
+export const ENDPOINT_ID: u32 = 0;
+/** `ip:port`, IPv6 in brackets: exactly as Envoy's cluster spells the host. */
+export const ENDPOINT_ADDRESS: u32 = 8;
+export const ENDPOINT_NAME: u32 = 16;
+export const ENDPOINT_FLAGS: u32 = 24;
+export const ENDPOINT_VALID: u32 = 28;
+/** Age of the measurements at sending; AGE_NEVER if the endpoint was never scraped. */
+export const ENDPOINT_AGE_MS: u32 = 32;
+export const ENDPOINT_QUEUED: u32 = 36;
+export const ENDPOINT_RUNNING: u32 = 40;
+export const ENDPOINT_KV_USED: u32 = 44;
+export const ENDPOINT_KV_BLOCKS: u32 = 48;
+export const ENDPOINT_KV_BLOCK_TOKENS: u32 = 52;
+export const ENDPOINT_MAX_ADAPTERS: u32 = 56;
+export const ENDPOINT_ADAPTER_START: u32 = 60;
+export const ENDPOINT_ADAPTER_COUNT: u32 = 64;
+/** In flight to this endpoint through every other Envoy; the sender leaves the receiver's own out. */
+export const ENDPOINT_REMOTE_REQUESTS: u32 = 68;
+export const ENDPOINT_REMOTE_UNCACHED_TOKENS: u32 = 72;
+export const ENDPOINT_REMOTE_RESIDENT_TOKENS: u32 = 76;
+export const ENDPOINT_STRIDE: u32 = 80;
+
+export const AGE_NEVER: u32 = 0xffffffff;
+
+/** May be picked. */
+export const ENDPOINT_FLAG_READY: u32 = 1;
+/** Terminating: nothing new. */
+export const ENDPOINT_FLAG_DRAINING: u32 = 2;
+/** Has no metrics by configuration: no load columns, yet not suspect. */
+export const ENDPOINT_FLAG_UNMEASURED: u32 = 4;
+
+/** One bit a measurement; a column whose bit is off says nothing (it is not zero). */
+export const VALID_QUEUED: u32 = 1;
+export const VALID_RUNNING: u32 = 2;
+export const VALID_KV_USED: u32 = 4;
+export const VALID_KV_BLOCKS: u32 = 8;
+export const VALID_KV_BLOCK_TOKENS: u32 = 16;
+export const VALID_ADAPTERS: u32 = 32;
+export const VALID_REMOTE: u32 = 64;
+/** The columns that a stale row loses. */
+export const VALID_LOAD_COLUMNS: u32 = 39;
+
+/*  CLUSTERS: Envoy cluster name → pool.  | name string | pool index u32 | */
+export const CLUSTER_NAME: u32 = 0;
+export const CLUSTER_POOL: u32 = 8;
+export const CLUSTER_STRIDE: u32 = 12;
+
+/*  MODELS: names that a pool serves.  | name string | flags u32 | priority i32 | */
+export const MODEL_NAME: u32 = 0;
+export const MODEL_FLAGS: u32 = 8;
+export const MODEL_PRIORITY: u32 = 12;
+export const MODEL_STRIDE: u32 = 16;
+export const MODEL_FLAG_ADAPTER: u32 = 1;
+/** MODEL_PRIORITY holds a priority. */
+export const MODEL_FLAG_PRIORITY: u32 = 2;
+
+/*  ADAPTERS: LoRA adapters on an endpoint.  | name string | state u32 | */
+export const ADAPTER_NAME: u32 = 0;
+export const ADAPTER_STATE: u32 = 8;
+export const ADAPTER_STRIDE: u32 = 12;
+export const ADAPTER_RUNNING: u32 = 1;
+export const ADAPTER_WAITING: u32 = 2;
+
+/*  OBJECTIVES  | name string | priority i32 |  higher wins, negative may be shed */
+export const OBJECTIVE_NAME: u32 = 0;
+export const OBJECTIVE_PRIORITY: u32 = 8;
+export const OBJECTIVE_STRIDE: u32 = 12;
+
+/*  SCORERS: a pool's own mix.  | kind u32 | weight f32 > 0 | */
+export const SCORER_KIND: u32 = 0;
+export const SCORER_WEIGHT: u32 = 4;
+export const SCORER_STRIDE: u32 = 8;
+export const SCORER_QUEUE_DEPTH: u32 = 1;
+export const SCORER_KV_CACHE_UTILIZATION: u32 = 2;
+export const SCORER_RUNNING_REQUESTS: u32 = 3;
+export const SCORER_IN_FLIGHT: u32 = 4;
+export const SCORER_LORA_AFFINITY: u32 = 5;
+export const SCORER_PREFIX_AFFINITY: u32 = 6;
+
+/*  REWRITES: laid out by the change that brings model rewrites; readers skip the section. */
+export const REWRITE_STRIDE: u32 = 8;
+
+// --- report: from an Envoy to the controller; header epoch and sequence name the table applied ----
+export const REPORT_SECTION_IDENTITY: u32 = 0;
+export const REPORT_SECTION_ENDPOINTS: u32 = 1;
+export const REPORT_SECTION_STRINGS: u32 = 2;
+export const REPORT_SECTIONS: u32 = 3;
+
+/*  IDENTITY: exactly one row.
+ *   0        8            16          24         28        32
+ *  | node   | generation | holder    | tables   | last    | live
+ *  | string | u64        | u64       | refused  | refusal | slots u32
+ */
+/** Envoy's node id. */
+export const IDENTITY_NODE: u32 = 0;
+export const IDENTITY_GENERATION: u32 = 8;
+export const IDENTITY_HOLDER: u32 = 16;
+export const IDENTITY_REFUSED: u32 = 24;
+/** A REFUSED_* number, 0 if none. */
+export const IDENTITY_LAST_REFUSAL: u32 = 28;
+export const IDENTITY_LIVE_SLOTS: u32 = 32;
+export const IDENTITY_STRIDE: u32 = 40;
+
+/*  ENDPOINTS of a report
+ *   0       8           12          16          24
+ *  | id    | requests  | uncached  | resident  | picks
+ *  | u64   | in flight | tokens    | tokens u64| u64, counts up
+ */
+export const TALLY_ID: u32 = 0;
+export const TALLY_REQUESTS: u32 = 8;
+export const TALLY_UNCACHED_TOKENS: u32 = 12;
+export const TALLY_RESIDENT_TOKENS: u32 = 16;
+export const TALLY_PICKS: u32 = 24;
+export const TALLY_STRIDE: u32 = 32;
+
+// --- why a reader refuses a message -------------------------------------------------------------
+export const ACCEPTED: u32 = 0;
+export const REFUSED_TRUNCATED: u32 = 1;
+export const REFUSED_OVERSIZED: u32 = 2;
+export const REFUSED_MAGIC: u32 = 3;
+export const REFUSED_FOREIGN_ENDIAN: u32 = 4;
+export const REFUSED_VERSION: u32 = 5;
+export const REFUSED_KIND: u32 = 6;
+export const REFUSED_HEADER: u32 = 7;
+/** A section lies outside the message, or its stride is too short. */
+export const REFUSED_SECTION: u32 = 8;
+export const REFUSED_TOO_MANY_ROWS: u32 = 9;
+/** A string, or a run of rows, points outside its section. */
+export const REFUSED_REFERENCE: u32 = 10;
+/** A value outside its range: an unknown enumeration, a ratio that is not a number, a duplicate id. */
+export const REFUSED_VALUE: u32 = 11;
+export const REFUSED_STALE_SEQUENCE: u32 = 12;

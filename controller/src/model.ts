@@ -1,0 +1,130 @@
+/**
+ * The vocabulary of the controller: what a source says (pools and their endpoints), what a scrape
+ * finds (samples), and nothing else. Types only; every concern imports these and none another's.
+ */
+
+export type Engine = "vllm" | "sglang" | "trtllm" | "triton";
+export type FailureMode = "FailOpen" | "FailClose";
+export type ScorerName =
+  | "queue-depth"
+  | "kv-cache-utilization"
+  | "running-requests"
+  | "in-flight"
+  | "lora-affinity";
+export type ProfileName = "epp" | "least-request" | "round-robin" | "random" | "weighted";
+
+/** How to reach a TLS server; files are read by the process that dials. Every path is absolute. */
+export interface TlsClient {
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  /** Name checked in the server's certificate and sent as SNI; default: the host dialled. */
+  readonly serverName?: string;
+  /** Default false. */
+  readonly insecureSkipVerify: boolean;
+}
+
+export interface ScrapeSpec {
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+  readonly path: string;
+  /** Default: the endpoint's own port. */
+  readonly port?: number;
+  /** Sent as `Authorization: Bearer …`. Never logged. */
+  readonly bearerToken?: string;
+  /** Present: scrape over https. */
+  readonly tls?: TlsClient;
+}
+
+export interface EndpointSpec {
+  /** Unique in its pool; shown in tables and metrics. */
+  readonly name: string;
+  /** IP address or DNS name, without brackets. */
+  readonly host: string;
+  readonly port: number;
+  readonly engine: Engine;
+  /** Absent: this endpoint has no metrics, by configuration. */
+  readonly scrape?: ScrapeSpec;
+}
+
+export interface ModelSpec {
+  readonly name: string;
+  readonly adapter: boolean;
+  /** Higher wins, negative may be shed; from InferenceModel's criticality. */
+  readonly priority?: number;
+}
+
+export interface PoolSpec {
+  readonly namespace: string;
+  readonly name: string;
+  readonly profile: ProfileName;
+  /** For profile `weighted` only; weights > 0. */
+  readonly scorers: readonly { readonly name: ScorerName; readonly weight: number }[];
+  readonly failureMode: FailureMode;
+  /** Envoy cluster names that stand for this pool; the first is the one our ADS serves. */
+  readonly clusters: readonly string[];
+  readonly endpoints: readonly EndpointSpec[];
+  readonly models: readonly ModelSpec[];
+  readonly objectives: readonly { readonly name: string; readonly priority: number }[];
+  /** Wait for the body to learn the model before the pick. */
+  readonly readBody: boolean;
+  readonly requireModel: boolean;
+  readonly knownModelsOnly: boolean;
+  readonly staleAfterMs: number;
+  readonly bodyWindowBytes: number;
+  readonly bodyLimitBytes: number;
+  readonly saturation: { readonly queueLimit: number; readonly kvLimit: number };
+  /** Speak HTTP/2 without TLS to the endpoints (`kubernetes.io/h2c`), else HTTP/1.1. */
+  readonly appProtocol: "http" | "kubernetes.io/h2c";
+  /** Present: Envoy speaks TLS to the endpoints. */
+  readonly upstreamTls?: TlsClient;
+  /** Added by Envoy as `Authorization: Bearer …` towards the endpoints. Never logged. */
+  readonly upstreamApiKey?: string;
+}
+
+/** A route of the gateway: a path prefix split by weight over pools. */
+export interface RouteSpec {
+  readonly name: string;
+  readonly pathPrefix: string;
+  /** Header matches, all of which must hold. */
+  readonly headers: readonly { readonly name: string; readonly exact: string }[];
+  readonly pools: readonly { readonly pool: string; readonly weight: number }[];
+}
+
+/** Everything a source knows at one moment. */
+export interface Inventory {
+  readonly pools: readonly PoolSpec[];
+  readonly routes: readonly RouteSpec[];
+}
+
+/** An endpoint with its host resolved: what table, scrape and EDS speak of. */
+export interface Endpoint {
+  /** Bare `namespace/name` of its pool. */
+  readonly pool: string;
+  readonly spec: EndpointSpec;
+  /** IP literal without brackets. */
+  readonly ip: string;
+  /** `ip:port`, IPv6 bracketed: Envoy's spelling; the endpoint's identity everywhere. */
+  readonly address: string;
+  readonly ready: boolean;
+  readonly draining: boolean;
+}
+
+export interface AdapterSample {
+  readonly max: number;
+  readonly running: readonly string[];
+  readonly waiting: readonly string[];
+}
+
+/** One scrape's findings. A field that the page did not hold, or held out of range, is absent. */
+export interface Sample {
+  /** Monotonic ms (`performance.now()`) at which the answer arrived. */
+  readonly atMs: number;
+  readonly queuedRequests?: number;
+  readonly runningRequests?: number;
+  /** 0 to 1 */
+  readonly kvUsedRatio?: number;
+  readonly kvBlocks?: number;
+  readonly kvBlockTokens?: number;
+  readonly adapters?: AdapterSample;
+}
