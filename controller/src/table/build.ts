@@ -1,0 +1,109 @@
+import { AGE_NEVER } from "../../../assembly/wire/layout.ts";
+import type { Endpoint, PoolSpec, Sample } from "../model.ts";
+import { fnv1a64 } from "./hash.ts";
+import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
+
+export interface TableInput {
+  readonly pools: readonly PoolSpec[];
+  /** Resolved endpoints of all pools; `pool` is `namespace/name`. Those of unknown pools are left out. */
+  readonly endpoints: readonly Endpoint[];
+  /** By address. */
+  readonly samples: ReadonlyMap<string, Sample>;
+  /** Monotonic ms, of the same clock as `Sample.atMs`. */
+  readonly nowMs: number;
+  readonly epoch: bigint;
+  readonly sequence: bigint;
+}
+
+/**
+ * The rows of one table. A stale sample keeps its columns: the receiver adds its own time to the age
+ * and judges. An address that a pool lists twice (two names resolving to one host) gets one row, the
+ * first; readers refuse a duplicate id.
+ */
+export function buildTable(input: TableInput): TableRows {
+  const byPool = new Map<string, Endpoint[]>();
+  for (const endpoint of input.endpoints) {
+    const list = byPool.get(endpoint.pool);
+    if (list === undefined) byPool.set(endpoint.pool, [endpoint]);
+    else list.push(endpoint);
+  }
+  return {
+    epoch: input.epoch,
+    sequence: input.sequence,
+    pools: input.pools.map((pool) =>
+      poolRow(pool, byPool.get(`${pool.namespace}/${pool.name}`) ?? [], input),
+    ),
+  };
+}
+
+function poolRow(pool: PoolSpec, endpoints: readonly Endpoint[], input: TableInput): PoolRow {
+  const seen = new Set<string>();
+  const rows: EndpointRow[] = [];
+  for (const endpoint of endpoints) {
+    if (seen.has(endpoint.address)) continue;
+    seen.add(endpoint.address);
+    rows.push(endpointRow(endpoint, input.samples.get(endpoint.address), input.nowMs));
+  }
+  return {
+    name: `${pool.namespace}/${pool.name}`,
+    profile: pool.profile,
+    failureMode: pool.failureMode,
+    readBody: pool.readBody,
+    requireModel: pool.requireModel,
+    knownModelsOnly: pool.knownModelsOnly,
+    staleAfterMs: pool.staleAfterMs,
+    bodyWindowBytes: pool.bodyWindowBytes,
+    bodyLimitBytes: pool.bodyLimitBytes,
+    queueLimit: pool.saturation.queueLimit,
+    kvLimit: pool.saturation.kvLimit,
+    clusters: pool.clusters,
+    endpoints: rows,
+    models: pool.models.map(
+      (model): ModelRow => ({
+        name: model.name,
+        adapter: model.adapter,
+        ...(model.priority === undefined ? {} : { priority: model.priority }),
+      }),
+    ),
+    scorers: pool.profile === "weighted" ? pool.scorers : [],
+    objectives: pool.objectives,
+  };
+}
+
+function endpointRow(endpoint: Endpoint, sample: Sample | undefined, nowMs: number): EndpointRow {
+  const unmeasured = endpoint.spec.scrape === undefined;
+  const identity = {
+    id: fnv1a64(endpoint.address),
+    address: endpoint.address,
+    name: endpoint.spec.name,
+    ready: endpoint.ready,
+    draining: endpoint.draining,
+    unmeasured,
+  };
+  if (unmeasured || sample === undefined) return identity;
+  return {
+    ...identity,
+    ageMs: Math.min(Math.max(Math.round(nowMs - sample.atMs), 0), AGE_NEVER - 1),
+    ...(sample.queuedRequests === undefined ? {} : { queuedRequests: sample.queuedRequests }),
+    ...(sample.runningRequests === undefined ? {} : { runningRequests: sample.runningRequests }),
+    ...(sample.kvUsedRatio === undefined ? {} : { kvUsedRatio: sample.kvUsedRatio }),
+    ...(sample.kvBlocks === undefined ? {} : { kvBlocks: sample.kvBlocks }),
+    ...(sample.kvBlockTokens === undefined ? {} : { kvBlockTokens: sample.kvBlockTokens }),
+    ...(sample.adapters === undefined
+      ? {}
+      : {
+          adapters: {
+            max: sample.adapters.max,
+            entries: adapterRows(sample.adapters.running, sample.adapters.waiting),
+          },
+        }),
+  };
+}
+
+/** Running adapters first; one that is listed as both (vLLM 0.32 lists every active one so) is one row. */
+function adapterRows(running: readonly string[], waiting: readonly string[]): readonly AdapterRow[] {
+  const rows = new Map<string, AdapterRow>();
+  for (const name of running) rows.set(name, { name, running: true, waiting: false });
+  for (const name of waiting) rows.set(name, { name, running: rows.has(name), waiting: true });
+  return [...rows.values()];
+}

@@ -1,0 +1,195 @@
+import * as L from "../../../assembly/wire/layout.ts";
+import { PROFILE_NAMES, SCORER_NAMES } from "./names.ts";
+import { MessageReader, type SectionRule } from "./reader.ts";
+import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
+import { WireError } from "./wire-error.ts";
+
+/** In the order of the SECTION_* numbers. */
+const SECTIONS: readonly SectionRule[] = [
+  { name: "pools", minStride: L.POOL_STRIDE, maxRows: L.MAX_POOLS },
+  { name: "endpoints", minStride: L.ENDPOINT_STRIDE, maxRows: L.MAX_ENDPOINTS },
+  { name: "clusters", minStride: L.CLUSTER_STRIDE, maxRows: L.MAX_ROWS },
+  { name: "models", minStride: L.MODEL_STRIDE, maxRows: L.MAX_ROWS },
+  { name: "adapters", minStride: L.ADAPTER_STRIDE, maxRows: L.MAX_ROWS },
+  { name: "objectives", minStride: L.OBJECTIVE_STRIDE, maxRows: L.MAX_ROWS },
+  { name: "scorers", minStride: L.SCORER_STRIDE, maxRows: L.MAX_ROWS },
+  { name: "rewrites", minStride: L.REWRITE_STRIDE, maxRows: L.MAX_ROWS },
+  { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
+];
+
+/**
+ * Reads a table back into rows, with every check that the filter makes: for tests and for looking at
+ * what was sent. Never reads outside `bytes`, whatever they hold.
+ * @throws WireError with the REFUSED_* number, the value and the bound.
+ */
+export function decodeTable(bytes: Uint8Array): TableRows {
+  const reader = new MessageReader(bytes, L.KIND_TABLE, SECTIONS, L.SECTION_STRINGS);
+  const clusters = readClusters(reader);
+  const pools: PoolRow[] = [];
+  for (let index = 0; index < reader.section(L.SECTION_POOLS).count; index++) {
+    pools.push(readPool(reader, index, clusters.get(index) ?? []));
+  }
+  return { epoch: reader.epoch, sequence: reader.sequence, pools };
+}
+
+function readClusters(reader: MessageReader): ReadonlyMap<number, readonly string[]> {
+  const byPool = new Map<number, string[]>();
+  const poolCount = reader.section(L.SECTION_POOLS).count;
+  for (let index = 0; index < reader.section(L.SECTION_CLUSTERS).count; index++) {
+    const at = reader.row(L.SECTION_CLUSTERS, index);
+    const pool = reader.view.getUint32(at + L.CLUSTER_POOL, true);
+    if (pool >= poolCount) {
+      throw new WireError(L.REFUSED_REFERENCE, `clusters[${index}].pool`, pool, poolCount);
+    }
+    const name = reader.string(at + L.CLUSTER_NAME, `clusters[${index}].name`);
+    const names = byPool.get(pool);
+    if (names === undefined) byPool.set(pool, [name]);
+    else names.push(name);
+  }
+  return byPool;
+}
+
+function positive(value: number, high: number, path: string): number {
+  // The comparison is false for NaN too.
+  if (!(value > 0 && value <= high)) throw new WireError(L.REFUSED_VALUE, path, value, high);
+  return value;
+}
+
+function readPool(reader: MessageReader, index: number, clusters: readonly string[]): PoolRow {
+  const { view } = reader;
+  const at = reader.row(L.SECTION_POOLS, index);
+  const path = `pools[${index}]`;
+  const profileNumber = view.getUint16(at + L.POOL_PROFILE, true);
+  const profile = PROFILE_NAMES.get(profileNumber);
+  if (profile === undefined) {
+    throw new WireError(L.REFUSED_VALUE, `${path}.profile`, profileNumber, L.PROFILE_WEIGHTED);
+  }
+  const failureMode = view.getUint8(at + L.POOL_FAILURE_MODE);
+  if (failureMode > L.FAILURE_MODE_FAIL_OPEN) {
+    throw new WireError(L.REFUSED_VALUE, `${path}.failureMode`, failureMode, L.FAILURE_MODE_FAIL_OPEN);
+  }
+  const flags = view.getUint8(at + L.POOL_FLAGS);
+  const endpoints = reader
+    .run(L.SECTION_ENDPOINTS, at + L.POOL_ENDPOINT_START, at + L.POOL_ENDPOINT_COUNT, path)
+    .map((row) => readEndpoint(reader, row));
+  const ids = new Set<bigint>();
+  for (const { id } of endpoints) {
+    if (ids.has(id)) throw new WireError(L.REFUSED_VALUE, `${path}.endpoints.id`, id, "unique within a pool");
+    ids.add(id);
+  }
+  return {
+    name: reader.string(at + L.POOL_NAME, `${path}.name`),
+    profile,
+    failureMode: failureMode === L.FAILURE_MODE_FAIL_OPEN ? "FailOpen" : "FailClose",
+    readBody: (flags & L.POOL_FLAG_READ_BODY) !== 0,
+    requireModel: (flags & L.POOL_FLAG_REQUIRE_MODEL) !== 0,
+    knownModelsOnly: (flags & L.POOL_FLAG_KNOWN_MODELS_ONLY) !== 0,
+    staleAfterMs: view.getUint32(at + L.POOL_STALE_AFTER_MS, true),
+    bodyWindowBytes: view.getUint32(at + L.POOL_BODY_WINDOW_BYTES, true),
+    bodyLimitBytes: view.getUint32(at + L.POOL_BODY_LIMIT_BYTES, true),
+    queueLimit: positive(
+      view.getFloat32(at + L.POOL_QUEUE_LIMIT, true),
+      Number.MAX_VALUE,
+      `${path}.queueLimit`,
+    ),
+    kvLimit: positive(view.getFloat32(at + L.POOL_KV_LIMIT, true), 1, `${path}.kvLimit`),
+    clusters,
+    endpoints,
+    models: reader
+      .run(L.SECTION_MODELS, at + L.POOL_MODEL_START, at + L.POOL_MODEL_COUNT, path)
+      .map((row) => readModel(reader, row)),
+    scorers: reader
+      .run(L.SECTION_SCORERS, at + L.POOL_SCORER_START, at + L.POOL_SCORER_COUNT, path)
+      .map((row) => readScorer(reader, row)),
+    objectives: reader
+      .run(L.SECTION_OBJECTIVES, at + L.POOL_OBJECTIVE_START, at + L.POOL_OBJECTIVE_COUNT, path)
+      .map((row) => {
+        const objective = reader.row(L.SECTION_OBJECTIVES, row);
+        return {
+          name: reader.string(objective + L.OBJECTIVE_NAME, `objectives[${row}].name`),
+          priority: view.getInt32(objective + L.OBJECTIVE_PRIORITY, true),
+        };
+      }),
+  };
+}
+
+function readModel(reader: MessageReader, row: number): ModelRow {
+  const at = reader.row(L.SECTION_MODELS, row);
+  const flags = reader.view.getUint32(at + L.MODEL_FLAGS, true);
+  return {
+    name: reader.string(at + L.MODEL_NAME, `models[${row}].name`),
+    adapter: (flags & L.MODEL_FLAG_ADAPTER) !== 0,
+    ...((flags & L.MODEL_FLAG_PRIORITY) === 0
+      ? {}
+      : { priority: reader.view.getInt32(at + L.MODEL_PRIORITY, true) }),
+  };
+}
+
+function readScorer(reader: MessageReader, row: number): PoolRow["scorers"][number] {
+  const at = reader.row(L.SECTION_SCORERS, row);
+  const kind = reader.view.getUint32(at + L.SCORER_KIND, true);
+  const name = SCORER_NAMES.get(kind);
+  if (name === undefined) {
+    throw new WireError(L.REFUSED_VALUE, `scorers[${row}].kind`, kind, L.SCORER_PREFIX_AFFINITY);
+  }
+  const weight = reader.view.getFloat32(at + L.SCORER_WEIGHT, true);
+  return { name, weight: positive(weight, Number.MAX_VALUE, `scorers[${row}].weight`) };
+}
+
+function readEndpoint(reader: MessageReader, row: number): EndpointRow {
+  const { view } = reader;
+  const at = reader.row(L.SECTION_ENDPOINTS, row);
+  const path = `endpoints[${row}]`;
+  const flags = view.getUint32(at + L.ENDPOINT_FLAGS, true);
+  const valid = view.getUint32(at + L.ENDPOINT_VALID, true);
+  const ageMs = view.getUint32(at + L.ENDPOINT_AGE_MS, true);
+  const kvUsedRatio = view.getFloat32(at + L.ENDPOINT_KV_USED, true);
+  if ((valid & L.VALID_KV_USED) !== 0 && !(kvUsedRatio >= 0 && kvUsedRatio <= 1)) {
+    throw new WireError(L.REFUSED_VALUE, `${path}.kvUsedRatio`, kvUsedRatio, 1);
+  }
+  const adapters = reader
+    .run(L.SECTION_ADAPTERS, at + L.ENDPOINT_ADAPTER_START, at + L.ENDPOINT_ADAPTER_COUNT, path)
+    .map((adapter) => readAdapter(reader, adapter));
+  const column = (bit: number, offset: number): number | undefined =>
+    (valid & bit) === 0 ? undefined : view.getUint32(at + offset, true);
+  const queuedRequests = column(L.VALID_QUEUED, L.ENDPOINT_QUEUED);
+  const runningRequests = column(L.VALID_RUNNING, L.ENDPOINT_RUNNING);
+  const kvBlocks = column(L.VALID_KV_BLOCKS, L.ENDPOINT_KV_BLOCKS);
+  const kvBlockTokens = column(L.VALID_KV_BLOCK_TOKENS, L.ENDPOINT_KV_BLOCK_TOKENS);
+  return {
+    id: view.getBigUint64(at + L.ENDPOINT_ID, true),
+    address: reader.string(at + L.ENDPOINT_ADDRESS, `${path}.address`),
+    name: reader.string(at + L.ENDPOINT_NAME, `${path}.name`),
+    ready: (flags & L.ENDPOINT_FLAG_READY) !== 0,
+    draining: (flags & L.ENDPOINT_FLAG_DRAINING) !== 0,
+    unmeasured: (flags & L.ENDPOINT_FLAG_UNMEASURED) !== 0,
+    ...(ageMs === L.AGE_NEVER ? {} : { ageMs }),
+    ...(queuedRequests === undefined ? {} : { queuedRequests }),
+    ...(runningRequests === undefined ? {} : { runningRequests }),
+    ...((valid & L.VALID_KV_USED) === 0 ? {} : { kvUsedRatio }),
+    ...(kvBlocks === undefined ? {} : { kvBlocks }),
+    ...(kvBlockTokens === undefined ? {} : { kvBlockTokens }),
+    ...((valid & L.VALID_ADAPTERS) === 0
+      ? {}
+      : { adapters: { max: view.getUint32(at + L.ENDPOINT_MAX_ADAPTERS, true), entries: adapters } }),
+    ...((valid & L.VALID_REMOTE) === 0
+      ? {}
+      : {
+          remote: {
+            requests: view.getUint32(at + L.ENDPOINT_REMOTE_REQUESTS, true),
+            uncachedTokens: view.getUint32(at + L.ENDPOINT_REMOTE_UNCACHED_TOKENS, true),
+            residentTokens: view.getUint32(at + L.ENDPOINT_REMOTE_RESIDENT_TOKENS, true),
+          },
+        }),
+  };
+}
+
+function readAdapter(reader: MessageReader, row: number): AdapterRow {
+  const at = reader.row(L.SECTION_ADAPTERS, row);
+  const state = reader.view.getUint32(at + L.ADAPTER_STATE, true);
+  return {
+    name: reader.string(at + L.ADAPTER_NAME, `adapters[${row}].name`),
+    running: (state & L.ADAPTER_RUNNING) !== 0,
+    waiting: (state & L.ADAPTER_WAITING) !== 0,
+  };
+}

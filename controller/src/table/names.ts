@@ -1,0 +1,41 @@
+import {
+  PROFILE_EPP,
+  PROFILE_LEAST_REQUEST,
+  PROFILE_RANDOM,
+  PROFILE_ROUND_ROBIN,
+  PROFILE_WEIGHTED,
+  SCORER_IN_FLIGHT,
+  SCORER_KV_CACHE_UTILIZATION,
+  SCORER_LORA_AFFINITY,
+  SCORER_PREFIX_AFFINITY,
+  SCORER_QUEUE_DEPTH,
+  SCORER_RUNNING_REQUESTS,
+} from "../../../assembly/wire/layout.ts";
+import type { ProfileName } from "../model.ts";
+import type { PoolRow } from "./rows.ts";
+
+type ScorerRowName = PoolRow["scorers"][number]["name"];
+
+export const PROFILE_NUMBERS: Readonly<Record<ProfileName, number>> = {
+  epp: PROFILE_EPP,
+  "least-request": PROFILE_LEAST_REQUEST,
+  "round-robin": PROFILE_ROUND_ROBIN,
+  random: PROFILE_RANDOM,
+  weighted: PROFILE_WEIGHTED,
+};
+
+export const SCORER_NUMBERS: Readonly<Record<ScorerRowName, number>> = {
+  "queue-depth": SCORER_QUEUE_DEPTH,
+  "kv-cache-utilization": SCORER_KV_CACHE_UTILIZATION,
+  "running-requests": SCORER_RUNNING_REQUESTS,
+  "in-flight": SCORER_IN_FLIGHT,
+  "lora-affinity": SCORER_LORA_AFFINITY,
+  "prefix-affinity": SCORER_PREFIX_AFFINITY,
+};
+
+function inverse<Name extends string>(numbers: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {
+  return new Map((Object.keys(numbers) as Name[]).map((name) => [numbers[name], name]));
+}
+
+export const PROFILE_NAMES = inverse(PROFILE_NUMBERS);
+export const SCORER_NAMES = inverse(SCORER_NUMBERS);

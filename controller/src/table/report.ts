@@ -1,0 +1,107 @@
+import * as L from "../../../assembly/wire/layout.ts";
+import { MessageWriter, StringHeap } from "./message.ts";
+import { MessageReader, type SectionRule } from "./reader.ts";
+import { WireError } from "./wire-error.ts";
+
+/** What one Envoy has in flight to one endpoint. */
+export interface Tally {
+  readonly id: bigint;
+  readonly requests: number;
+  readonly uncachedTokens: number;
+  readonly residentTokens: bigint;
+  /** Counts up over the life of the sender's generation. */
+  readonly picks: bigint;
+}
+
+/** An Envoy's report; epoch and sequence name the table that it has applied, 0 and 0 if none. */
+export interface Report {
+  readonly epoch: bigint;
+  readonly sequence: bigint;
+  /** Envoy's node id. */
+  readonly node: string;
+  readonly generation: bigint;
+  /** The root context that holds the stream. */
+  readonly holder: bigint;
+  readonly tablesRefused: number;
+  /** A REFUSED_* number, 0 if none. */
+  readonly lastRefusal: number;
+  readonly liveSlots: number;
+  readonly endpoints: readonly Tally[];
+}
+
+/** In the order of the REPORT_SECTION_* numbers. */
+const SECTIONS: readonly SectionRule[] = [
+  { name: "identity", minStride: L.IDENTITY_STRIDE, maxRows: 1 },
+  { name: "endpoints", minStride: L.TALLY_STRIDE, maxRows: L.MAX_ENDPOINTS },
+  { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
+];
+
+/**
+ * Reads an Envoy's report. Never reads outside `bytes`, whatever they hold.
+ * @throws WireError with the REFUSED_* number, the value and the bound.
+ */
+export function decodeReport(bytes: Uint8Array): Report {
+  const reader = new MessageReader(bytes, L.KIND_REPORT, SECTIONS, L.REPORT_SECTION_STRINGS);
+  const { view } = reader;
+  const identities = reader.section(L.REPORT_SECTION_IDENTITY).count;
+  if (identities !== 1) throw new WireError(L.REFUSED_SECTION, "sections.identity.count", identities, 1);
+  const at = reader.row(L.REPORT_SECTION_IDENTITY, 0);
+  const endpoints: Tally[] = [];
+  const ids = new Set<bigint>();
+  for (let index = 0; index < reader.section(L.REPORT_SECTION_ENDPOINTS).count; index++) {
+    const row = reader.row(L.REPORT_SECTION_ENDPOINTS, index);
+    const id = view.getBigUint64(row + L.TALLY_ID, true);
+    if (ids.has(id)) throw new WireError(L.REFUSED_VALUE, `endpoints[${index}].id`, id, "unique");
+    ids.add(id);
+    endpoints.push({
+      id,
+      requests: view.getUint32(row + L.TALLY_REQUESTS, true),
+      uncachedTokens: view.getUint32(row + L.TALLY_UNCACHED_TOKENS, true),
+      residentTokens: view.getBigUint64(row + L.TALLY_RESIDENT_TOKENS, true),
+      picks: view.getBigUint64(row + L.TALLY_PICKS, true),
+    });
+  }
+  return {
+    epoch: reader.epoch,
+    sequence: reader.sequence,
+    node: reader.string(at + L.IDENTITY_NODE, "identity.node"),
+    generation: view.getBigUint64(at + L.IDENTITY_GENERATION, true),
+    holder: view.getBigUint64(at + L.IDENTITY_HOLDER, true),
+    tablesRefused: view.getUint32(at + L.IDENTITY_REFUSED, true),
+    lastRefusal: view.getUint32(at + L.IDENTITY_LAST_REFUSAL, true),
+    liveSlots: view.getUint32(at + L.IDENTITY_LIVE_SLOTS, true),
+    endpoints,
+  };
+}
+
+/**
+ * Encodes a report as the filter does: for tests and for simulated Envoys.
+ * @throws PickerError TABLE_BOUND or TABLE_VALUE for what the format cannot hold.
+ */
+export function encodeReport(report: Report): Uint8Array {
+  const heap = new StringHeap();
+  const node = heap.place(report.node, "node");
+  const writer = new MessageWriter(L.KIND_REPORT, report.epoch, report.sequence, [
+    { count: 1, stride: L.IDENTITY_STRIDE },
+    { count: report.endpoints.length, stride: L.TALLY_STRIDE },
+    { count: heap.byteLength, stride: 1 },
+  ]);
+  const at = writer.row(L.REPORT_SECTION_IDENTITY, 0);
+  writer.string(at + L.IDENTITY_NODE, node);
+  writer.u64(at + L.IDENTITY_GENERATION, report.generation, "generation");
+  writer.u64(at + L.IDENTITY_HOLDER, report.holder, "holder");
+  writer.u32(at + L.IDENTITY_REFUSED, report.tablesRefused, "tablesRefused");
+  writer.u32(at + L.IDENTITY_LAST_REFUSAL, report.lastRefusal, "lastRefusal");
+  writer.u32(at + L.IDENTITY_LIVE_SLOTS, report.liveSlots, "liveSlots");
+  report.endpoints.forEach((tally, index) => {
+    const row = writer.row(L.REPORT_SECTION_ENDPOINTS, index);
+    const path = `endpoints[${index}]`;
+    writer.u64(row + L.TALLY_ID, tally.id, path);
+    writer.u32(row + L.TALLY_REQUESTS, tally.requests, path);
+    writer.u32(row + L.TALLY_UNCACHED_TOKENS, tally.uncachedTokens, path);
+    writer.u64(row + L.TALLY_RESIDENT_TOKENS, tally.residentTokens, path);
+    writer.u64(row + L.TALLY_PICKS, tally.picks, path);
+  });
+  heap.writeTo(writer.bytes, writer.sectionOffset(L.REPORT_SECTION_STRINGS));
+  return writer.bytes;
+}

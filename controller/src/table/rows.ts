@@ -1,0 +1,73 @@
+import type { FailureMode, ProfileName, ScorerName } from "../model.ts";
+
+/** Requests and tokens in flight to an endpoint through other Envoys. */
+export interface RemoteLoad {
+  readonly requests: number;
+  /** Prompt tokens accepted and not yet prefilled. */
+  readonly uncachedTokens: number;
+  /** Tokens whose keys and values are held for requests in flight. */
+  readonly residentTokens: number;
+}
+
+export interface AdapterRow {
+  readonly name: string;
+  readonly running: boolean;
+  readonly waiting: boolean;
+}
+
+/** One endpoint of one pool. An absent measurement says nothing: it is not zero. */
+export interface EndpointRow {
+  /** FNV-1a of the address. */
+  readonly id: bigint;
+  readonly address: string;
+  readonly name: string;
+  readonly ready: boolean;
+  readonly draining: boolean;
+  /** Has no metrics by configuration. */
+  readonly unmeasured: boolean;
+  /** Age of the measurements at sending; absent if the endpoint was never scraped. */
+  readonly ageMs?: number;
+  readonly queuedRequests?: number;
+  readonly runningRequests?: number;
+  /** 0 to 1 */
+  readonly kvUsedRatio?: number;
+  readonly kvBlocks?: number;
+  readonly kvBlockTokens?: number;
+  readonly adapters?: { readonly max: number; readonly entries: readonly AdapterRow[] };
+  readonly remote?: RemoteLoad;
+}
+
+export interface ModelRow {
+  readonly name: string;
+  readonly adapter: boolean;
+  readonly priority?: number;
+}
+
+export interface PoolRow {
+  /** `namespace/name` */
+  readonly name: string;
+  readonly profile: ProfileName;
+  readonly failureMode: FailureMode;
+  readonly readBody: boolean;
+  readonly requireModel: boolean;
+  readonly knownModelsOnly: boolean;
+  readonly staleAfterMs: number;
+  readonly bodyWindowBytes: number;
+  readonly bodyLimitBytes: number;
+  readonly queueLimit: number;
+  readonly kvLimit: number;
+  readonly clusters: readonly string[];
+  readonly endpoints: readonly EndpointRow[];
+  readonly models: readonly ModelRow[];
+  readonly scorers: readonly { readonly name: ScorerName | "prefix-affinity"; readonly weight: number }[];
+  readonly objectives: readonly { readonly name: string; readonly priority: number }[];
+}
+
+/** A whole table, before encoding and after decoding. */
+export interface TableRows {
+  /** Start of the writer's life in ms since the Unix epoch. */
+  readonly epoch: bigint;
+  /** Counts messages within the epoch, from 1. */
+  readonly sequence: bigint;
+  readonly pools: readonly PoolRow[];
+}
