@@ -1,0 +1,74 @@
+/**
+ * Raw memory, read and written: the only door from addresses to values for the code that is not
+ * itself in `wire/` or `core/body/`. Nothing here checks bounds; a message is checked once, by
+ * `checkMessage` and the table's own check, and is a view from then on. Unaligned access is fine in
+ * WebAssembly.
+ */
+
+@inline export function u8At(ptr: usize): u32 {
+  return load<u8>(ptr);
+}
+
+@inline export function u16At(ptr: usize): u32 {
+  return load<u16>(ptr);
+}
+
+@inline export function u32At(ptr: usize): u32 {
+  return load<u32>(ptr);
+}
+
+@inline export function i32At(ptr: usize): i32 {
+  return load<i32>(ptr);
+}
+
+@inline export function u64At(ptr: usize): u64 {
+  return load<u64>(ptr);
+}
+
+@inline export function f32At(ptr: usize): f32 {
+  return load<f32>(ptr);
+}
+
+@inline export function putU8(ptr: usize, value: u32): void {
+  store<u8>(ptr, <u8>value);
+}
+
+@inline export function putU32(ptr: usize, value: u32): void {
+  store<u32>(ptr, value);
+}
+
+@inline export function putU64(ptr: usize, value: u64): void {
+  store<u64>(ptr, value);
+}
+
+/** True if `bytes` bytes at `left` and `right` are the same. */
+@inline export function equalBytes(left: usize, right: usize, bytes: usize): bool {
+  return memory.compare(left, right, bytes) == 0;
+}
+
+/** Address of the first element of a static array, valid while the array is referenced. */
+@inline export function addressOf<T>(array: StaticArray<T>): usize {
+  return changetype<usize>(array);
+}
+
+/** A block of bytes of our own that only grows: memory once needed is needed again. */
+export class ByteBuffer {
+  private block: StaticArray<u8> = new StaticArray<u8>(0);
+  bytes: u32 = 0;
+
+  /** Address of the first byte; moves when the buffer grows. */
+  get ptr(): usize {
+    return changetype<usize>(this.block);
+  }
+
+  /** Replaces the content by a copy of `bytes` bytes at `ptr`, which must not lie in this buffer. */
+  assign(ptr: usize, bytes: u32): void {
+    if (<u32>this.block.length < bytes) {
+      let capacity: u32 = 1024;
+      while (capacity < bytes) capacity <<= 1;
+      this.block = new StaticArray<u8>(<i32>capacity);
+    }
+    memory.copy(changetype<usize>(this.block), ptr, bytes);
+    this.bytes = bytes;
+  }
+}

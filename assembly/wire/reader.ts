@@ -1,0 +1,171 @@
+import {
+  ACCEPTED,
+  ADAPTER_STRIDE,
+  CLUSTER_STRIDE,
+  DIRECTORY_ENTRY_BYTES,
+  ENDPOINT_STRIDE,
+  ENTRY_COUNT,
+  ENTRY_OFFSET,
+  ENTRY_STRIDE,
+  HEADER_FIXED_BYTES,
+  HEADER_HEADER_BYTES,
+  HEADER_KIND,
+  HEADER_MAGIC,
+  HEADER_SECTION_COUNT,
+  HEADER_TOTAL_BYTES,
+  HEADER_VERSION,
+  IDENTITY_STRIDE,
+  KIND_REPORT,
+  KIND_TABLE,
+  MAGIC,
+  MAGIC_SWAPPED,
+  MAX_ENDPOINTS,
+  MAX_MESSAGE_BYTES,
+  MAX_POOLS,
+  MAX_ROWS,
+  MAX_SECTIONS,
+  MAX_STRIDE,
+  MODEL_STRIDE,
+  OBJECTIVE_STRIDE,
+  POOL_STRIDE,
+  REFUSED_FOREIGN_ENDIAN,
+  REFUSED_HEADER,
+  REFUSED_KIND,
+  REFUSED_MAGIC,
+  REFUSED_OVERSIZED,
+  REFUSED_SECTION,
+  REFUSED_TOO_MANY_ROWS,
+  REFUSED_TRUNCATED,
+  REFUSED_VERSION,
+  REPORT_SECTION_ENDPOINTS,
+  REPORT_SECTION_IDENTITY,
+  REPORT_SECTION_STRINGS,
+  REWRITE_STRIDE,
+  SCORER_STRIDE,
+  SECTION_ADAPTERS,
+  SECTION_CLUSTERS,
+  SECTION_ENDPOINTS,
+  SECTION_MODELS,
+  SECTION_OBJECTIVES,
+  SECTION_POOLS,
+  SECTION_REWRITES,
+  SECTION_SCORERS,
+  SECTION_STRINGS,
+  TALLY_STRIDE,
+  VERSION,
+} from "./layout";
+
+/** Shortest row that holds every column this reader knows; 0 for a section it does not know. */
+function minimumStride(kind: u32, section: u32): u32 {
+  if (kind == KIND_TABLE) {
+    switch (section) {
+      case SECTION_POOLS:
+        return POOL_STRIDE;
+      case SECTION_ENDPOINTS:
+        return ENDPOINT_STRIDE;
+      case SECTION_CLUSTERS:
+        return CLUSTER_STRIDE;
+      case SECTION_MODELS:
+        return MODEL_STRIDE;
+      case SECTION_ADAPTERS:
+        return ADAPTER_STRIDE;
+      case SECTION_OBJECTIVES:
+        return OBJECTIVE_STRIDE;
+      case SECTION_SCORERS:
+        return SCORER_STRIDE;
+      case SECTION_REWRITES:
+        return REWRITE_STRIDE;
+      case SECTION_STRINGS:
+        return 1;
+    }
+    return 0;
+  }
+  switch (section) {
+    case REPORT_SECTION_IDENTITY:
+      return IDENTITY_STRIDE;
+    case REPORT_SECTION_ENDPOINTS:
+      return TALLY_STRIDE;
+    case REPORT_SECTION_STRINGS:
+      return 1;
+  }
+  return 0;
+}
+
+/** Most rows of a section; a section that this reader does not know is bounded by the message alone. */
+function maximumRows(kind: u32, section: u32): u32 {
+  if (minimumStride(kind, section) <= 1) return MAX_MESSAGE_BYTES;
+  if (kind == KIND_TABLE) {
+    if (section == SECTION_POOLS) return MAX_POOLS;
+    if (section == SECTION_ENDPOINTS) return MAX_ENDPOINTS;
+    return MAX_ROWS;
+  }
+  return section == REPORT_SECTION_IDENTITY ? 1 : MAX_ENDPOINTS;
+}
+
+function isStrings(kind: u32, section: u32): bool {
+  return kind == KIND_TABLE ? section == SECTION_STRINGS : section == REPORT_SECTION_STRINGS;
+}
+
+/**
+ * Decides whether `bytes` bytes at `ptr` are a message of `kind` whose header and sections can be
+ * read: after ACCEPTED every row and every string byte named by the directory lies inside. Values
+ * inside rows are not looked at. Every length is checked before use, in 64 bits, so that no sum can
+ * wrap. Returns ACCEPTED or the first REFUSED_* that applies; a future version and a big-endian
+ * writer are told apart from garbage.
+ */
+export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
+  if (bytes > MAX_MESSAGE_BYTES) return REFUSED_OVERSIZED;
+  if (bytes < HEADER_MAGIC + 4) return REFUSED_TRUNCATED;
+  const magic = load<u32>(ptr + HEADER_MAGIC);
+  if (magic == MAGIC_SWAPPED) return REFUSED_FOREIGN_ENDIAN;
+  if (magic != MAGIC) return REFUSED_MAGIC;
+  if (bytes < HEADER_VERSION + 2) return REFUSED_TRUNCATED;
+  if (load<u16>(ptr + HEADER_VERSION) != VERSION) return REFUSED_VERSION;
+  if (bytes < HEADER_FIXED_BYTES) return REFUSED_TRUNCATED;
+  if (load<u16>(ptr + HEADER_KIND) != kind || (kind != KIND_TABLE && kind != KIND_REPORT)) return REFUSED_KIND;
+  // Within one version only rows and the number of sections may grow, never the header.
+  if (load<u16>(ptr + HEADER_HEADER_BYTES) != HEADER_FIXED_BYTES) return REFUSED_HEADER;
+  const total = load<u32>(ptr + HEADER_TOTAL_BYTES);
+  if (total > bytes) return total > MAX_MESSAGE_BYTES ? REFUSED_OVERSIZED : REFUSED_TRUNCATED;
+  if (total < bytes) return REFUSED_HEADER;
+  const sections = load<u32>(ptr + HEADER_SECTION_COUNT);
+  if (sections > MAX_SECTIONS) return REFUSED_HEADER;
+  const bodyStart = <u64>HEADER_FIXED_BYTES + <u64>sections * DIRECTORY_ENTRY_BYTES;
+  if (bodyStart > bytes) return REFUSED_SECTION;
+  for (let section: u32 = 0; section < sections; section++) {
+    const entry = ptr + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
+    const offset = load<u32>(entry + ENTRY_OFFSET);
+    const count = load<u32>(entry + ENTRY_COUNT);
+    const stride: u32 = load<u16>(entry + ENTRY_STRIDE);
+    if (stride < minimumStride(kind, section) || stride > MAX_STRIDE) return REFUSED_SECTION;
+    if (isStrings(kind, section) && stride != 1) return REFUSED_SECTION;
+    if (count > maximumRows(kind, section)) return REFUSED_TOO_MANY_ROWS;
+    if (<u64>offset + <u64>count * stride > bytes) return REFUSED_SECTION;
+    if (count != 0 && <u64>offset < bodyStart) return REFUSED_SECTION;
+  }
+  return ACCEPTED;
+}
+
+/** Directory entry of `section` in a checked message; 0 if the writer did not know the section. */
+@inline function entryOf(ptr: usize, section: u32): usize {
+  if (section >= load<u32>(ptr + HEADER_SECTION_COUNT)) return 0;
+  return ptr + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
+}
+
+/** Address of the first row of `section` in a checked message; of the message if it has none. */
+export function sectionPtr(ptr: usize, section: u32): usize {
+  const entry = entryOf(ptr, section);
+  return entry == 0 ? ptr : ptr + <usize>load<u32>(entry + ENTRY_OFFSET);
+}
+
+/** Rows of `section` in a checked message (bytes, for STRINGS); 0 if it has none. */
+export function sectionCount(ptr: usize, section: u32): i32 {
+  const entry = entryOf(ptr, section);
+  return entry == 0 ? 0 : load<i32>(entry + ENTRY_COUNT);
+}
+
+/** Bytes from one row of `section` to the next; 0 if the message has no such section. */
+export function sectionStride(ptr: usize, section: u32): u32 {
+  const entry = entryOf(ptr, section);
+  return entry == 0 ? 0 : load<u16>(entry + ENTRY_STRIDE);
+}
