@@ -1,0 +1,239 @@
+import type { Buffer } from "node:buffer";
+import type { AdapterSample, Engine, Sample } from "../model.ts";
+import { type CompiledFamily, compileFamilies, type FamilySpec, scanPage } from "./scanner.ts";
+
+/** Counts above this do not fit the table's u32 columns and are taken as nonsense. */
+const MAX_COUNT = 0xffffffff;
+/** More adapters in one list than an engine can hold is garbage; the rest is left out. */
+const MAX_ADAPTERS = 1024;
+
+/**
+ * What a series stands for. `previous` names are read only where the current one is absent: an engine
+ * renames a metric and fleets run both versions.
+ */
+type Column = "queued" | "running" | "kvUsed" | "kvUsedPrevious" | "kvBlocks" | "kvBlockTokens" | "adapters";
+
+interface Rule {
+  readonly family: string;
+  readonly column: Column;
+  /** Only series with this label value count. */
+  readonly only?: { readonly label: string; readonly value: string };
+  /** The number is in this label, not in the series' value. */
+  readonly fromLabel?: string;
+}
+
+/** Metric names: vLLM docs "Production Metrics", SGLang docs "Production Metrics", TensorRT-LLM's `trtllm-serve` and its Triton backend. */
+const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
+  vllm: [
+    { family: "vllm:num_requests_waiting", column: "queued" },
+    { family: "vllm:num_requests_running", column: "running" },
+    { family: "vllm:kv_cache_usage_perc", column: "kvUsed" },
+    { family: "vllm:gpu_cache_usage_perc", column: "kvUsedPrevious" },
+    { family: "vllm:cache_config_info", column: "kvBlocks", fromLabel: "num_gpu_blocks" },
+    { family: "vllm:cache_config_info", column: "kvBlockTokens", fromLabel: "block_size" },
+    { family: "vllm:lora_requests_info", column: "adapters" },
+  ],
+  sglang: [
+    { family: "sglang:num_queue_reqs", column: "queued" },
+    { family: "sglang:num_running_reqs", column: "running" },
+    { family: "sglang:token_usage", column: "kvUsed" },
+    { family: "sglang:cache_config_info", column: "kvBlocks", fromLabel: "num_pages" },
+    { family: "sglang:cache_config_info", column: "kvBlockTokens", fromLabel: "page_size" },
+  ],
+  trtllm: [
+    { family: "trtllm_num_requests_waiting", column: "queued" },
+    { family: "trtllm_num_requests_running", column: "running" },
+    { family: "trtllm_kv_cache_utilization", column: "kvUsed" },
+    { family: "trtllm_kv_cache_max_blocks", column: "kvBlocks" },
+    { family: "trtllm_kv_cache_tokens_per_block", column: "kvBlockTokens" },
+  ],
+  triton: [
+    {
+      family: "nv_trt_llm_request_metrics",
+      column: "queued",
+      only: { label: "request_type", value: "waiting" },
+    },
+    {
+      family: "nv_trt_llm_request_metrics",
+      column: "running",
+      only: { label: "request_type", value: "scheduled" },
+    },
+    {
+      family: "nv_trt_llm_kv_cache_block_metrics",
+      column: "kvUsed",
+      only: { label: "kv_cache_block_type", value: "fraction" },
+    },
+    {
+      family: "nv_trt_llm_kv_cache_block_metrics",
+      column: "kvBlocks",
+      only: { label: "kv_cache_block_type", value: "max" },
+    },
+    {
+      family: "nv_trt_llm_kv_cache_block_metrics",
+      column: "kvBlockTokens",
+      only: { label: "kv_cache_block_type", value: "tokens_per" },
+    },
+  ],
+};
+
+const ADAPTER_LABELS = ["max_lora", "running_lora_adapters", "waiting_lora_adapters"] as const;
+
+interface CompiledRule {
+  readonly column: Column;
+  readonly onlyLabel: number;
+  readonly onlyValue: string;
+  /** −1: the series' value. */
+  readonly fromLabel: number;
+}
+
+interface CompiledEngine {
+  readonly families: readonly CompiledFamily[];
+  /** By family. */
+  readonly rules: readonly (readonly CompiledRule[])[];
+}
+
+function compileEngine(rules: readonly Rule[]): CompiledEngine {
+  const names = [...new Set(rules.map((rule) => rule.family))];
+  const specs: FamilySpec[] = names.map((name) => {
+    const labels = rules
+      .filter((rule) => rule.family === name)
+      .flatMap((rule) => {
+        if (rule.column === "adapters") return [...ADAPTER_LABELS];
+        return [rule.only?.label, rule.fromLabel].filter((label) => label !== undefined);
+      });
+    return { name, labels: [...new Set(labels)] };
+  });
+  return {
+    families: compileFamilies(specs),
+    rules: specs.map((spec) =>
+      rules
+        .filter((rule) => rule.family === spec.name)
+        .map((rule) => ({
+          column: rule.column,
+          onlyLabel: rule.only === undefined ? -1 : spec.labels.indexOf(rule.only.label),
+          onlyValue: rule.only?.value ?? "",
+          fromLabel: rule.fromLabel === undefined ? -1 : spec.labels.indexOf(rule.fromLabel),
+        })),
+    ),
+  };
+}
+
+const ENGINES: Readonly<Record<Engine, CompiledEngine>> = {
+  vllm: compileEngine(RULES.vllm),
+  sglang: compileEngine(RULES.sglang),
+  trtllm: compileEngine(RULES.trtllm),
+  triton: compileEngine(RULES.triton),
+};
+
+/** Adds up the series of one column; one series out of range makes the whole column absent. */
+class Total {
+  #sum = 0;
+  #series = 0;
+  #good = true;
+  readonly #high: number;
+
+  constructor(high: number) {
+    this.#high = high;
+  }
+
+  get seen(): boolean {
+    return this.#series > 0;
+  }
+
+  add(value: number): void {
+    this.#series++;
+    // False for NaN too.
+    if (value >= 0 && value <= this.#high) this.#sum += value;
+    else this.#good = false;
+  }
+
+  sum(): number | undefined {
+    return this.seen && this.#good && this.#sum <= this.#high ? Math.round(this.#sum) : undefined;
+  }
+
+  mean(): number | undefined {
+    return this.seen && this.#good ? this.#sum / this.#series : undefined;
+  }
+}
+
+/** `a,b` and `a, b` alike; empty names and repetitions are left out. */
+export function splitAdapters(list: string | undefined): readonly string[] {
+  if (list === undefined || list === "") return [];
+  const names = list
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "");
+  return [...new Set(names)].slice(0, MAX_ADAPTERS);
+}
+
+/**
+ * One engine's metrics page, read into a sample. With data parallelism an endpoint exposes one series
+ * per engine: queued, running and blocks are summed, KV use is averaged, the block size is the first.
+ * What the page does not hold, or holds as NaN, infinite or out of range, is absent, never zero.
+ *
+ * @param atMs monotonic ms at which the page arrived
+ */
+export function sampleFromPage(engine: Engine, page: Buffer, atMs: number): Sample {
+  const { families, rules } = ENGINES[engine];
+  const queued = new Total(MAX_COUNT);
+  const running = new Total(MAX_COUNT);
+  const kvUsed = new Total(1);
+  const kvUsedPrevious = new Total(1);
+  const kvBlocks = new Total(MAX_COUNT);
+  let kvBlockTokens: number | undefined;
+  let adapters: AdapterSample | undefined;
+  // The adapters' series carry the time of their last change; old label sets stay exported.
+  let adaptersStamp = Number.NEGATIVE_INFINITY;
+
+  scanPage(page, families, (family, labels, value) => {
+    for (const rule of rules[family]!) {
+      if (rule.onlyLabel >= 0 && labels[rule.onlyLabel] !== rule.onlyValue) continue;
+      const number = rule.fromLabel < 0 ? value : wholeNumber(labels[rule.fromLabel]);
+      switch (rule.column) {
+        case "queued":
+          queued.add(number);
+          break;
+        case "running":
+          running.add(number);
+          break;
+        case "kvUsed":
+          kvUsed.add(number);
+          break;
+        case "kvUsedPrevious":
+          kvUsedPrevious.add(number);
+          break;
+        case "kvBlocks":
+          kvBlocks.add(number);
+          break;
+        case "kvBlockTokens":
+          if (number >= 1 && number <= MAX_COUNT) kvBlockTokens ??= Math.round(number);
+          break;
+        case "adapters": {
+          const max = wholeNumber(labels[0]);
+          if (!(max >= 0 && max <= MAX_COUNT) || !Number.isFinite(value) || value <= adaptersStamp) break;
+          adaptersStamp = value;
+          adapters = { max, running: splitAdapters(labels[1]), waiting: splitAdapters(labels[2]) };
+        }
+      }
+    }
+  });
+
+  const queuedRequests = queued.sum();
+  const runningRequests = running.sum();
+  const kvUsedRatio = kvUsed.seen ? kvUsed.mean() : kvUsedPrevious.mean();
+  const blocks = kvBlocks.sum();
+  return {
+    atMs,
+    ...(queuedRequests === undefined ? {} : { queuedRequests }),
+    ...(runningRequests === undefined ? {} : { runningRequests }),
+    ...(kvUsedRatio === undefined ? {} : { kvUsedRatio }),
+    ...(blocks === undefined || blocks === 0 ? {} : { kvBlocks: blocks }),
+    ...(kvBlockTokens === undefined ? {} : { kvBlockTokens }),
+    ...(adapters === undefined ? {} : { adapters }),
+  };
+}
+
+/** A label's whole number; NaN for anything else, such as vLLM's `None`. */
+function wholeNumber(label: string | undefined): number {
+  return label !== undefined && /^\d{1,15}$/.test(label) ? Number(label) : Number.NaN;
+}
