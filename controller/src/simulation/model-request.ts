@@ -1,0 +1,61 @@
+/** One request inside a server model: what was asked, and where it stands. */
+
+export type RequestState = "new" | "waiting" | "running" | "finished" | "cancelled";
+
+export interface RequestSpec {
+  /** ≥ 1 */
+  readonly promptTokens: number;
+  /** ≥ 1; the model is told how long the answer will be, the engine acts as if it did not know. */
+  readonly outputTokens: number;
+  /**
+   * Chained hashes of the sequence's full blocks, prompt first and, where the answer's tokens are known,
+   * the answer's too. Equal chains share cached blocks, so the seed must tell apart model, adapter and
+   * cache salt. Shorter than the prompt's full blocks: the rest is never shared.
+   */
+  readonly blockHashes: ArrayLike<number>;
+  /** Absent: the base model. */
+  readonly adapter?: string;
+  /** The answer ends by itself rather than at its limit; only counted. Default false. */
+  readonly stops?: boolean;
+}
+
+export const NO_HASHES: ArrayLike<number> = [];
+
+/** Fields without `readonly` belong to the model; callers read them. */
+export class ModelRequest {
+  readonly promptTokens: number;
+  readonly outputTokens: number;
+  readonly blockHashes: ArrayLike<number>;
+  readonly adapter: string | undefined;
+  readonly stops: boolean;
+
+  state: RequestState = "new";
+  /** Tokens whose keys and values are in the cache. */
+  computed = 0;
+  /** Answer tokens sampled. */
+  generated = 0;
+  /** Tokens to be computed in the step that runs. */
+  scheduled = 0;
+  /** Full blocks already offered to the prefix cache. */
+  registered = 0;
+  /** Prompt tokens found in the cache at the first admission; -1 before it. */
+  cachedTokens = -1;
+  preemptions = 0;
+  readonly blocks: number[] = [];
+
+  arrivalMs = 0;
+  /** First admission into a batch; -1 before it. */
+  admittedMs = -1;
+  /** -1 before it. */
+  firstTokenMs = -1;
+  lastTokenMs = -1;
+  finishedMs = -1;
+
+  constructor(spec: RequestSpec) {
+    this.promptTokens = spec.promptTokens;
+    this.outputTokens = spec.outputTokens;
+    this.blockHashes = spec.blockHashes;
+    this.adapter = spec.adapter;
+    this.stops = spec.stops ?? false;
+  }
+}

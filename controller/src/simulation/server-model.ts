@@ -1,0 +1,298 @@
+/**
+ * One model server with continuous batching, in whatever time its caller keeps.
+ *
+ * The model has no timers and no clock: it says when its next step ends (`nextEventMs`) and runs up to
+ * the time it is told (`advanceTo`). Times are milliseconds on one axis of the caller's choice and never
+ * go back. The same model serves a simulation in virtual time and a server in real time.
+ */
+import { type Hardware, stepMs } from "./hardware.ts";
+import { ModelRequest, type RequestSpec } from "./model-request.ts";
+import { Scheduler } from "./scheduler.ts";
+import { ServerMetrics } from "./server-metrics.ts";
+import { SimulationError } from "./simulation-error.ts";
+
+/** Told of what happens, at the end of the step in which it happens; may submit and cancel. */
+export interface ServerListener {
+  /** A token was sampled (the first and the last one too). */
+  onToken?(request: ModelRequest, atMs: number): void;
+  onFirstToken?(request: ModelRequest, atMs: number): void;
+  onFinish?(request: ModelRequest, atMs: number): void;
+}
+
+/** What a scrape would find: the state published at the end of the last step. */
+export interface ServerSnapshot {
+  readonly running: number;
+  readonly waiting: number;
+  readonly kvUsedRatio: number;
+  readonly preemptions: number;
+  /** Tokens looked up in the prefix cache, and found. */
+  readonly prefixQueries: number;
+  readonly prefixHits: number;
+  readonly promptTokens: number;
+  readonly generationTokens: number;
+  readonly finished: number;
+  readonly aborted: number;
+  /** Names of the adapters with requests in batch or queue, sorted. */
+  readonly adapters: readonly string[];
+}
+
+export class ServerModel {
+  readonly hw: Hardware;
+  readonly metrics: ServerMetrics;
+  /** Multiplies the duration of the steps that begin from now on; a fault switch. */
+  slowdown = 1;
+  /** When the running step ends; `Infinity` when idle. */
+  nextEventMs = Number.POSITIVE_INFINITY;
+  /**
+   * Adapter sets seen at the ends of steps, as sorted names joined by commas, with the time last seen.
+   * Empty until the first step, and always for a server that takes no adapters.
+   */
+  readonly adapterSets = new Map<string, number>();
+
+  readonly #scheduler: Scheduler;
+  readonly #listener: ServerListener;
+  #nowMs = 0;
+  #publishedRunning = 0;
+  #publishedWaiting = 0;
+  #publishedKvUsed = 0;
+  /** Requests that finish in the step being ended; reused. */
+  readonly #finishing: ModelRequest[] = [];
+  readonly #sampled: ModelRequest[] = [];
+
+  constructor(hw: Hardware, listener: ServerListener = {}) {
+    this.hw = hw;
+    this.metrics = new ServerMetrics(hw.maxModelTokens);
+    this.#scheduler = new Scheduler(hw);
+    this.#listener = listener;
+  }
+
+  /** Requests in the batch at this moment. */
+  get running(): number {
+    return this.#scheduler.running.length;
+  }
+
+  /** Requests in the queue at this moment. */
+  get waiting(): number {
+    return this.#scheduler.waiting.length;
+  }
+
+  get preemptions(): number {
+    return this.#scheduler.preemptions;
+  }
+
+  get prefixQueries(): number {
+    return this.#scheduler.prefixQueries;
+  }
+
+  get prefixHits(): number {
+    return this.#scheduler.prefixHits;
+  }
+
+  /** Share of KV blocks referenced at this moment, 0 to 1. */
+  get kvUsedRatio(): number {
+    const cache = this.#scheduler.cache;
+    return (cache.capacity - cache.free) / cache.capacity;
+  }
+
+  /** Published at the end of the last step; see {@link ServerSnapshot}. */
+  get publishedRunning(): number {
+    return this.#publishedRunning;
+  }
+
+  get publishedWaiting(): number {
+    return this.#publishedWaiting;
+  }
+
+  get publishedKvUsedRatio(): number {
+    return this.#publishedKvUsed;
+  }
+
+  /** The most tokens of prompt and answer that this server can ever hold for one request. */
+  get maxRequestTokens(): number {
+    return Math.min(this.hw.maxModelTokens, this.hw.kvBlocks * this.hw.blockTokens);
+  }
+
+  /**
+   * Takes a request at `nowMs`; an idle server begins a step at once.
+   * @throws SimulationError `request-too-long`, `bad-length`, `adapters-not-served`, `time-went-back`
+   */
+  submit(spec: RequestSpec, nowMs: number): ModelRequest {
+    checkLength("promptTokens", spec.promptTokens);
+    checkLength("outputTokens", spec.outputTokens);
+    const total = spec.promptTokens + spec.outputTokens;
+    if (total > this.maxRequestTokens) {
+      throw new SimulationError("request-too-long", "prompt and answer tokens", total, this.maxRequestTokens);
+    }
+    if (spec.adapter !== undefined && this.hw.maxAdapters === 0) {
+      throw new SimulationError("adapters-not-served", "adapter", spec.adapter, 0);
+    }
+    this.advanceTo(nowMs);
+    const request = new ModelRequest(spec);
+    request.arrivalMs = nowMs;
+    this.#scheduler.enqueue(request);
+    if (this.nextEventMs === Number.POSITIVE_INFINITY) this.#beginStep(nowMs);
+    return request;
+  }
+
+  /**
+   * Ends a request early and frees what it holds; the step that runs keeps its length.
+   * Returns false when the request was over already.
+   */
+  cancel(request: ModelRequest, nowMs: number): boolean {
+    this.advanceTo(nowMs);
+    if (request.state !== "running" && request.state !== "waiting") return false;
+    this.#scheduler.remove(request);
+    request.state = "cancelled";
+    request.finishedMs = nowMs;
+    this.metrics.finishedAbort++;
+    return true;
+  }
+
+  /**
+   * Ends every step that is over at `nowMs`.
+   * @throws SimulationError `time-went-back`
+   */
+  advanceTo(nowMs: number): void {
+    if (nowMs < this.#nowMs) throw new SimulationError("time-went-back", "nowMs", nowMs, this.#nowMs);
+    while (this.nextEventMs <= nowMs) this.#endStep(this.nextEventMs);
+    this.#nowMs = nowMs;
+  }
+
+  snapshot(): ServerSnapshot {
+    const { metrics } = this;
+    return {
+      running: this.#publishedRunning,
+      waiting: this.#publishedWaiting,
+      kvUsedRatio: this.#publishedKvUsed,
+      preemptions: this.preemptions,
+      prefixQueries: this.prefixQueries,
+      prefixHits: this.prefixHits,
+      promptTokens: metrics.promptTokens,
+      generationTokens: metrics.generationTokens,
+      finished: metrics.finishedStop + metrics.finishedLength,
+      aborted: metrics.finishedAbort,
+      adapters: [...this.#scheduler.activeAdapters.keys()].sort(),
+    };
+  }
+
+  #beginStep(nowMs: number): void {
+    const s = this.#scheduler;
+    if (!s.schedule(nowMs)) {
+      this.nextEventMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    const duration =
+      stepMs(this.hw, s.stepTokens, s.stepContextTokens, s.stepSequences) +
+      s.stepAdapterLoads * this.hw.adapterLoadMs;
+    this.nextEventMs = nowMs + duration * this.slowdown;
+    this.metrics.iterationTokens.observe(s.stepTokens);
+  }
+
+  #endStep(atMs: number): void {
+    this.#nowMs = atMs;
+    // Until the next step has begun, a submit from a listener must only queue.
+    this.nextEventMs = Number.MAX_VALUE;
+    const { running } = this.#scheduler;
+    const sampled = this.#sampled;
+    const finishing = this.#finishing;
+    sampled.length = 0;
+    finishing.length = 0;
+    let kept = 0;
+    let commonGapMs = -1;
+    let commonGaps = 0;
+    for (let i = 0; i < running.length; i++) {
+      const request = running[i]!;
+      if (request.scheduled > 0) {
+        request.computed += request.scheduled;
+        request.scheduled = 0;
+        if (request.computed === request.promptTokens + request.generated) {
+          request.generated++;
+          sampled.push(request);
+          if (request.firstTokenMs < 0) {
+            request.firstTokenMs = atMs;
+            this.#observeFirstToken(request);
+          } else {
+            const gapMs = atMs - request.lastTokenMs;
+            if (gapMs === commonGapMs) {
+              commonGaps++;
+            } else {
+              if (commonGaps > 0) this.metrics.interTokenLatency.observe(commonGapMs / 1000, commonGaps);
+              commonGapMs = gapMs;
+              commonGaps = 1;
+            }
+          }
+          request.lastTokenMs = atMs;
+          if (request.generated === request.outputTokens) {
+            finishing.push(request);
+            continue;
+          }
+        }
+      }
+      running[kept++] = request;
+    }
+    running.length = kept;
+    if (commonGaps > 0) this.metrics.interTokenLatency.observe(commonGapMs / 1000, commonGaps);
+    this.metrics.generationTokens += sampled.length;
+    this.metrics.steps++;
+    for (const request of finishing) this.#finish(request, atMs);
+    this.#publish(atMs);
+    this.#tell(sampled, atMs);
+    this.#beginStep(atMs);
+  }
+
+  #finish(request: ModelRequest, atMs: number): void {
+    this.#scheduler.leave(request);
+    request.state = "finished";
+    this.#scheduler.remove(request);
+    request.finishedMs = atMs;
+    const m = this.metrics;
+    const decodeS = (atMs - request.firstTokenMs) / 1000;
+    const others = request.outputTokens - 1;
+    if (request.stops) m.finishedStop++;
+    else m.finishedLength++;
+    m.e2eLatency.observe((atMs - request.arrivalMs) / 1000);
+    m.queueTime.observe((request.admittedMs - request.arrivalMs) / 1000);
+    m.inferenceTime.observe((atMs - request.admittedMs) / 1000);
+    m.prefillTime.observe((request.firstTokenMs - request.admittedMs) / 1000);
+    m.decodeTime.observe(decodeS);
+    m.timePerOutputToken.observe(others > 0 ? decodeS / others : 0);
+    m.requestPromptTokens.observe(request.promptTokens);
+    m.requestGenerationTokens.observe(request.outputTokens);
+    m.requestComputedTokens.observe(request.promptTokens - request.cachedTokens);
+    m.requestPreemptions.observe(request.preemptions);
+  }
+
+  #observeFirstToken(request: ModelRequest): void {
+    const m = this.metrics;
+    m.timeToFirstToken.observe((request.firstTokenMs - request.arrivalMs) / 1000);
+    m.promptTokens += request.promptTokens;
+    m.promptTokensCached += request.cachedTokens;
+  }
+
+  #publish(atMs: number): void {
+    const s = this.#scheduler;
+    this.#publishedRunning = s.running.length;
+    this.#publishedWaiting = s.waiting.length;
+    this.#publishedKvUsed = this.kvUsedRatio;
+    if (this.hw.maxAdapters > 0) {
+      const active = s.activeAdapters;
+      this.adapterSets.set(active.size === 0 ? "" : [...active.keys()].sort().join(","), atMs);
+    }
+  }
+
+  #tell(sampled: readonly ModelRequest[], atMs: number): void {
+    const { onToken, onFirstToken, onFinish } = this.#listener;
+    if (onToken === undefined && onFirstToken === undefined && onFinish === undefined) return;
+    for (const request of sampled) {
+      // A listener may have cancelled this one while it was told of another.
+      if (request.state === "cancelled") continue;
+      if (request.generated === 1) onFirstToken?.call(this.#listener, request, atMs);
+      onToken?.call(this.#listener, request, atMs);
+      if (request.state === "finished") onFinish?.call(this.#listener, request, atMs);
+    }
+  }
+}
+
+function checkLength(field: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1) throw new SimulationError("bad-length", field, value, 1);
+}
