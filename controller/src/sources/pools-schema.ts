@@ -1,0 +1,152 @@
+import * as v from "valibot";
+import { checked, duration, flag, integer, real, size, text, word } from "./checked.ts";
+import { hostPort } from "./host-port.ts";
+
+/**
+ * The schema of the pools file, its bounds and its defaults; `envoy/examples/pools.yaml` shows every
+ * key. Unknown keys are errors.
+ */
+
+const NAME = { pattern: /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/, is: "a name of a-z, 0-9, - and ." };
+const HEADER_NAME = { pattern: /^[a-z0-9!#$%&'*+.^_`|~-]+$/, is: "a header name in lower case" };
+const MAX_PRIORITY = 2 ** 31 - 1;
+
+const name = text(253, NAME);
+const modelName = text(1024);
+const path = text(4096);
+const environmentName = text(256, { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, is: "the name of a variable" });
+const priority = integer(-MAX_PRIORITY - 1, MAX_PRIORITY);
+
+/** A plain value stands for the mapping with that one key. */
+function shorthand<Short extends v.GenericSchema, Long extends v.GenericSchema>(
+  short: Short,
+  long: Long,
+): v.GenericSchema<unknown, v.InferOutput<Short> | v.InferOutput<Long>> {
+  return v.lazy((input) => (typeof input === "object" && input !== null ? long : short)) as v.GenericSchema<
+    unknown,
+    v.InferOutput<Short> | v.InferOutput<Long>
+  >;
+}
+
+const tls = v.strictObject({
+  caFile: v.optional(path),
+  certFile: v.optional(path),
+  keyFile: v.optional(path),
+  serverName: v.optional(text(253)),
+  insecureSkipVerify: v.optional(flag(), false),
+});
+
+/** No defaults here: an endpoint's keys override the pool's, and SCRAPE_DEFAULTS fill the rest. */
+const scrape = v.lazy((input) =>
+  typeof input === "boolean"
+    ? checked((value) => (value === false ? (false as const) : { refused: "true is not false or a mapping" }))
+    : v.strictObject({
+        interval: v.optional(duration("50ms", "1h")),
+        timeout: v.optional(duration("10ms", "1m")),
+        path: v.optional(text(1024, { pattern: /^\/\S*$/, is: "a path that begins with /" })),
+        port: v.optional(integer(1, 65535)),
+        tokenFile: v.optional(path),
+        tokenEnv: v.optional(environmentName),
+        tls: v.optional(tls),
+      }),
+);
+
+/**
+ * A scrape of a busy vLLM was seen to take 600 ms, so the timeout stands well above; an endpoint has
+ * one scrape under way at most, whatever the two are.
+ */
+export const SCRAPE_DEFAULTS = { intervalMs: 500, timeoutMs: 2000, path: "/metrics" } as const;
+
+/** Default of `staleAfter`: this many of the pool's longest scrape interval, and no less than the minimum. */
+export const STALE_AFTER_INTERVALS = 3;
+export const STALE_AFTER_MIN_MS = 1000;
+
+const engine = word("vllm", "sglang", "trtllm", "triton");
+
+const endpoint = shorthand(
+  hostPort(),
+  v.strictObject({
+    name: v.optional(text(253)),
+    address: hostPort(),
+    engine: v.optional(engine),
+    scrape: v.optional(scrape),
+  }),
+);
+
+const model = shorthand(
+  modelName,
+  v.strictObject({
+    name: modelName,
+    adapter: v.optional(flag(), false),
+    priority: v.optional(priority),
+  }),
+);
+
+const pool = v.strictObject({
+  name,
+  namespace: v.optional(text(63, NAME), "default"),
+  profile: v.optional(word("epp", "least-request", "round-robin", "random", "weighted"), "epp"),
+  scorers: v.optional(
+    v.array(
+      v.strictObject({
+        name: word("queue-depth", "kv-cache-utilization", "running-requests", "in-flight", "lora-affinity"),
+        weight: v.optional(real(0.001, 1000), 1),
+      }),
+    ),
+    [],
+  ),
+  failureMode: v.optional(word("FailClose", "FailOpen"), "FailClose"),
+  /** Default: one, `namespace/name`. */
+  clusters: v.optional(v.array(text(1024))),
+  engine: v.optional(engine, "vllm"),
+  models: v.optional(v.array(model), []),
+  objectives: v.optional(v.array(v.strictObject({ name, priority: v.optional(priority, 0) })), []),
+  body: v.optional(
+    v.strictObject({
+      /** `auto`: read where the pick or an answer depends on the model. */
+      read: v.optional(word("auto", "always", "never"), "auto"),
+      window: v.optional(size("1KiB", "16MiB"), "64KiB"),
+      limit: v.optional(size("1KiB", "256MiB"), "16MiB"),
+    }),
+    {},
+  ),
+  requireModel: v.optional(flag(), false),
+  knownModelsOnly: v.optional(flag(), false),
+  /** Default: see STALE_AFTER_INTERVALS. */
+  staleAfter: v.optional(duration("100ms", "1h")),
+  saturation: v.optional(
+    v.strictObject({
+      queueLimit: v.optional(real(0.001, 100000), 5),
+      kvLimit: v.optional(real(0.01, 1), 0.8),
+    }),
+    {},
+  ),
+  appProtocol: v.optional(word("http", "kubernetes.io/h2c"), "http"),
+  tls: v.optional(tls),
+  apiKeyFile: v.optional(path),
+  apiKeyEnv: v.optional(environmentName),
+  scrape: v.optional(scrape, {}),
+  endpoints: v.array(endpoint),
+});
+
+const route = v.strictObject({
+  /** Default: `route-<index>`. */
+  name: v.optional(name),
+  pathPrefix: v.optional(text(1024, { pattern: /^\/\S*$/, is: "a path that begins with /" }), "/"),
+  headers: v.optional(v.array(v.strictObject({ name: text(256, HEADER_NAME), exact: text(4096) })), []),
+  pools: v.array(
+    shorthand(text(317), v.strictObject({ pool: text(317), weight: v.optional(integer(0, 1_000_000), 1) })),
+  ),
+});
+
+export const POOLS_FILE = v.strictObject({
+  pools: v.array(pool),
+  /** Default: one route `/` to the first pool. */
+  routes: v.optional(v.array(route)),
+});
+
+export type ParsedPoolsFile = v.InferOutput<typeof POOLS_FILE>;
+export type ParsedPool = v.InferOutput<typeof pool>;
+export type ParsedRoute = v.InferOutput<typeof route>;
+export type ParsedScrape = v.InferOutput<typeof scrape>;
+export type ParsedTls = v.InferOutput<typeof tls>;
