@@ -27,6 +27,7 @@ export class Ledger {
   otherRequests: StaticArray<u32> = new StaticArray<u32>(0);
   otherUncached: StaticArray<u64> = new StaticArray<u64>(0);
   otherResident: StaticArray<u64> = new StaticArray<u64>(0);
+  otherPicks: StaticArray<u64> = new StaticArray<u64>(0);
 
   private accountById: IdMap = new IdMap();
   private live: StaticArray<bool> = new StaticArray<bool>(0);
@@ -37,6 +38,7 @@ export class Ledger {
   private mergeRequests: StaticArray<u32> = new StaticArray<u32>(0);
   private mergeUncached: StaticArray<u64> = new StaticArray<u64>(0);
   private mergeResident: StaticArray<u64> = new StaticArray<u64>(0);
+  private mergePicks: StaticArray<u64> = new StaticArray<u64>(0);
   /** Account of the n-th row of the last merge: rows mostly come in the same order again. */
   private mergeOrder: StaticArray<i32> = new StaticArray<i32>(0);
   private mergePosition: i32 = 0;
@@ -61,9 +63,11 @@ export class Ledger {
     this.otherRequests[account] = 0;
     this.otherUncached[account] = 0;
     this.otherResident[account] = 0;
+    this.otherPicks[account] = 0;
     this.mergeRequests[account] = 0;
     this.mergeUncached[account] = 0;
     this.mergeResident[account] = 0;
+    this.mergePicks[account] = 0;
     this.accountById.put(id, account);
     return account;
   }
@@ -130,12 +134,13 @@ export class Ledger {
       unchecked((this.mergeRequests[account] = 0));
       unchecked((this.mergeUncached[account] = 0));
       unchecked((this.mergeResident[account] = 0));
+      unchecked((this.mergePicks[account] = 0));
     }
     this.mergePosition = 0;
   }
 
   /** Adds one row of another root; an id without an account is ignored. */
-  mergeRow(id: u64, requests: u32, uncached: u32, resident: u64): void {
+  mergeRow(id: u64, requests: u32, uncached: u32, resident: u64, picks: u64): void {
     const position = this.mergePosition++;
     let account = -1;
     if (position < this.mergeOrder.length) {
@@ -153,6 +158,7 @@ export class Ledger {
     unchecked((this.mergeRequests[account] += requests));
     unchecked((this.mergeUncached[account] += uncached));
     unchecked((this.mergeResident[account] += resident));
+    unchecked((this.mergePicks[account] += picks));
   }
 
   /** Replaces the merged columns by what was collected since `beginMerge`. */
@@ -160,12 +166,15 @@ export class Ledger {
     const requests = this.otherRequests;
     const uncached = this.otherUncached;
     const resident = this.otherResident;
+    const picks = this.otherPicks;
     this.otherRequests = this.mergeRequests;
     this.otherUncached = this.mergeUncached;
     this.otherResident = this.mergeResident;
+    this.otherPicks = this.mergePicks;
     this.mergeRequests = requests;
     this.mergeUncached = uncached;
     this.mergeResident = resident;
+    this.mergePicks = picks;
   }
 
   /**
@@ -226,6 +235,24 @@ export class Ledger {
     return rows;
   }
 
+  /** Like `writeTallies` with every endpoint, but own and merged columns together: the whole Envoy's. */
+  writeTotals(ptr: usize, capacityRows: i32): i32 {
+    let rows = 0;
+    for (let account = 0, count = this.accounts; account < count && rows < capacityRows; account++) {
+      if (!unchecked(this.live[account])) continue;
+      writeTally(
+        ptr + <usize>rows * TALLY_STRIDE,
+        unchecked(this.id[account]),
+        this.total(account),
+        this.totalUncached(account),
+        this.totalResident(account),
+        unchecked(this.picks[account]) + unchecked(this.otherPicks[account]),
+      );
+      rows++;
+    }
+    return rows;
+  }
+
   private isLive(account: i32): bool {
     return account >= 0 && account < this.accounts && unchecked(this.live[account]);
   }
@@ -248,8 +275,10 @@ export class Ledger {
     this.otherRequests = grown<u32>(this.otherRequests, count);
     this.otherUncached = grown<u64>(this.otherUncached, count);
     this.otherResident = grown<u64>(this.otherResident, count);
+    this.otherPicks = grown<u64>(this.otherPicks, count);
     this.mergeRequests = grown<u32>(this.mergeRequests, count);
     this.mergeUncached = grown<u64>(this.mergeUncached, count);
     this.mergeResident = grown<u64>(this.mergeResident, count);
+    this.mergePicks = grown<u64>(this.mergePicks, count);
   }
 }
