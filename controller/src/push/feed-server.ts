@@ -1,0 +1,223 @@
+import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import { type EncodedTable, withRemote } from "../table/encode.ts";
+import { decodeReport, type Report } from "../table/report.ts";
+import type { After } from "./after.ts";
+import { PickTotals } from "./pick-totals.ts";
+import { RemoteLoads } from "./remote-load.ts";
+import { ReportBudget } from "./report-budget.ts";
+
+/** A vanished Envoy's requests count as in flight for this long: it may only be dialling again. */
+const FORGET_AFTER_MS = 3000;
+/** Refused reports in a row after which the stream is ended; a few are borne, so that an Envoy with a newer filter still gets its tables. */
+const MAX_REFUSED_IN_A_ROW = 8;
+
+type FeedCall = ServerDuplexStream<Uint8Array, Uint8Array>;
+
+export interface FeedServerDeps {
+  readonly nowMs: () => number;
+  readonly after: After;
+  /** Once per stream, at its first refused report, and when a stream is ended for what it sent. */
+  readonly onTrouble: (trouble: FeedTrouble) => void;
+}
+
+export interface FeedTrouble {
+  readonly peer: string;
+  readonly node: string;
+  readonly reason: string;
+  readonly ended: boolean;
+}
+
+interface FeedStream {
+  readonly call: FeedCall;
+  readonly budget: ReportBudget;
+  /** Envoy's node id once reported; a name of its own until then. */
+  node: string;
+  /** A table is handed to the transport and not yet written out. */
+  writing: boolean;
+  /** A newer table waits for the one being written. */
+  behind: boolean;
+  refusedInARow: number;
+  ended: boolean;
+}
+
+/**
+ * The feed: tables down, reports up, both as raw bytes of `assembly/wire/layout.ts`. The filter opens
+ * the stream and is sent the newest table at once, then each one published; a receiver that does not
+ * keep up skips to the newest, it never queues more than one.
+ */
+export class FeedServer {
+  private readonly deps: FeedServerDeps;
+  private readonly streams = new Set<FeedStream>();
+  private readonly loads = new RemoteLoads();
+  private readonly picks = new PickTotals();
+  private readonly forgetting = new Set<() => void>();
+  private table: EncodedTable | undefined;
+  private opened = 0;
+  private reportsAccepted = 0;
+  private reportsRefused = 0;
+  private tablesSent = 0;
+  private tablesSkipped = 0;
+
+  constructor(deps: FeedServerDeps) {
+    this.deps = deps;
+  }
+
+  get service(): { definition: ServiceDefinition; implementation: UntypedServiceImplementation } {
+    return { definition: FEED_SERVICE, implementation: { Stream: (call: FeedCall) => this.accept(call) } };
+  }
+
+  /** Sends the table to every stream, each with the load that the other Envoys reported. */
+  publish(table: EncodedTable): void {
+    this.table = table;
+    this.picks.retain(table.endpointIds);
+    for (const stream of this.streams) this.send(stream);
+  }
+
+  /** The newest report of each node. */
+  reports(): readonly Report[] {
+    return this.loads.list();
+  }
+
+  /** Picks of an endpoint over all Envoys since this controller first knew it. */
+  picksOf(id: bigint): bigint {
+    return this.picks.get(id);
+  }
+
+  /** Moves when what Envoys must know of each other has changed; constant while there is one node. */
+  get remoteRevision(): number {
+    return this.loads.nodes > 1 ? this.loads.revision : 0;
+  }
+
+  counters() {
+    return {
+      streams: this.streams.size,
+      streamsOpened: this.opened,
+      reportsAccepted: this.reportsAccepted,
+      reportsRefused: this.reportsRefused,
+      tablesSent: this.tablesSent,
+      tablesSkipped: this.tablesSkipped,
+    };
+  }
+
+  /** Ends every stream; filters keep their table and dial again. */
+  close(): void {
+    for (const cancel of this.forgetting) cancel();
+    this.forgetting.clear();
+    for (const stream of this.streams) {
+      stream.ended = true;
+      stream.call.end();
+    }
+    this.streams.clear();
+  }
+
+  private accept(call: FeedCall): void {
+    this.opened += 1;
+    const stream: FeedStream = {
+      call,
+      budget: new ReportBudget(this.deps.nowMs()),
+      node: `stream-${this.opened}`,
+      writing: false,
+      behind: false,
+      refusedInARow: 0,
+      ended: false,
+    };
+    this.streams.add(stream);
+    const drop = () => this.drop(stream);
+    call.on("data", (bytes: Uint8Array) => this.receive(stream, bytes));
+    call.on("end", () => {
+      drop();
+      call.end();
+    });
+    call.on("cancelled", drop);
+    call.on("error", drop);
+    call.on("close", drop);
+    this.send(stream);
+  }
+
+  private send(stream: FeedStream): void {
+    const table = this.table;
+    if (table === undefined || stream.ended) return;
+    if (stream.writing) {
+      if (stream.behind) this.tablesSkipped += 1;
+      stream.behind = true;
+      return;
+    }
+    stream.writing = true;
+    const others = this.loads.othersOf(stream.node);
+    stream.call.write(
+      others === undefined ? table.bytes : withRemote(table, others),
+      (error: Error | null | undefined) => {
+        stream.writing = false;
+        if (error !== undefined && error !== null) return;
+        this.tablesSent += 1;
+        if (!stream.behind) return;
+        stream.behind = false;
+        this.send(stream);
+      },
+    );
+  }
+
+  private receive(stream: FeedStream, bytes: Uint8Array): void {
+    if (stream.ended) return;
+    if (!stream.budget.spend(bytes.byteLength, this.deps.nowMs())) {
+      this.end(stream, status.RESOURCE_EXHAUSTED, "too many reports");
+      return;
+    }
+    let report: Report;
+    try {
+      report = decodeReport(bytes);
+    } catch (error) {
+      this.refuse(stream, error instanceof Error ? error.message : String(error));
+      return;
+    }
+    stream.refusedInARow = 0;
+    this.reportsAccepted += 1;
+    if (report.node !== "" && report.node !== stream.node) {
+      this.loads.forget(stream.node, stream);
+      stream.node = report.node;
+    }
+    this.loads.set(stream.node, report, stream);
+    this.picks.add(report);
+  }
+
+  private refuse(stream: FeedStream, reason: string): void {
+    this.reportsRefused += 1;
+    stream.refusedInARow += 1;
+    if (stream.refusedInARow > MAX_REFUSED_IN_A_ROW) this.end(stream, status.INVALID_ARGUMENT, reason);
+    else if (stream.refusedInARow === 1) this.trouble(stream, reason, false);
+  }
+
+  private end(stream: FeedStream, code: status, details: string): void {
+    this.trouble(stream, details, true);
+    stream.call.emit("error", { code, details });
+  }
+
+  private trouble(stream: FeedStream, reason: string, ended: boolean): void {
+    this.deps.onTrouble({ peer: stream.call.getPeer(), node: stream.node, reason, ended });
+  }
+
+  private drop(stream: FeedStream): void {
+    if (!this.streams.delete(stream)) return;
+    stream.ended = true;
+    const cancel = this.deps.after(FORGET_AFTER_MS, () => {
+      this.forgetting.delete(cancel);
+      this.loads.forget(stream.node, stream);
+    });
+    this.forgetting.add(cancel);
+  }
+}
+
+const identity = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+export const FEED_SERVICE: ServiceDefinition = {
+  Stream: {
+    path: "/inference_picker.feed.v1.Feed/Stream",
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: identity,
+    requestDeserialize: (bytes: Buffer) => bytes,
+    responseSerialize: identity,
+    responseDeserialize: (bytes: Buffer) => bytes,
+  },
+};

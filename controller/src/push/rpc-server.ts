@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+import {
+  experimental,
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import { MAX_MESSAGE_BYTES } from "../../../assembly/wire/layout.ts";
+import type { After } from "./after.ts";
+
+/** Files of the controller's own certificate; with `clientCaFile` every client must show one of that authority. */
+export interface ServerTls {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly clientCaFile?: string | undefined;
+}
+
+export interface RpcServerOptions {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly tls?: ServerTls | undefined;
+  readonly after: After;
+  readonly services: readonly {
+    readonly definition: ServiceDefinition;
+    readonly implementation: UntypedServiceImplementation;
+  }[];
+}
+
+export interface RpcServer {
+  readonly port: number;
+  /** Takes no new streams, waits `graceMs` for the open ones, then cuts them. */
+  readonly close: (graceMs: number) => Promise<void>;
+}
+
+/** Rotated certificates are used for new connections within this time. */
+const CERTIFICATE_REFRESH_MS = 10_000;
+
+const CHANNEL_OPTIONS = {
+  // No report is larger, and a discovery request names far less.
+  "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+  "grpc.max_send_message_length": -1,
+  // An Envoy that vanished without a word is dropped, and its load with it, after 15 s.
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 5_000,
+  // An Envoy opens one stream per service.
+  "grpc.max_concurrent_streams": 64,
+} as const;
+
+/**
+ * Serves the services on one port.
+ * @throws the system's error if a certificate cannot be read or the port cannot be bound.
+ */
+export async function startRpcServer(options: RpcServerOptions): Promise<RpcServer> {
+  const server = new Server(CHANNEL_OPTIONS);
+  for (const { definition, implementation } of options.services)
+    server.addService(definition, implementation);
+  const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(`${host}:${options.port}`, credentials(options.tls), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+  return { port, close: (graceMs) => shutDown(server, graceMs, options.after) };
+}
+
+function credentials(tls: ServerTls | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  // Unreadable files are an error at the start, not at the first connection.
+  for (const file of [tls.certFile, tls.keyFile, tls.clientCaFile])
+    if (file !== undefined) readFileSync(file);
+  const identity = new experimental.FileWatcherCertificateProvider({
+    certificateFile: tls.certFile,
+    privateKeyFile: tls.keyFile,
+    refreshIntervalMs: CERTIFICATE_REFRESH_MS,
+  });
+  const authorities =
+    tls.clientCaFile === undefined
+      ? null
+      : new experimental.FileWatcherCertificateProvider({
+          caCertificateFile: tls.clientCaFile,
+          refreshIntervalMs: CERTIFICATE_REFRESH_MS,
+        });
+  // The declaration names its first two parameters the other way round; grpc-js 1.14.7 reads the identity first.
+  return experimental.createCertificateProviderServerCredentials(identity, authorities, authorities !== null);
+}
+
+function shutDown(server: Server, graceMs: number, after: After): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = after(graceMs, () => server.forceShutdown());
+    server.tryShutdown(() => {
+      cancel();
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,19 @@
+/** Names that the controller's resources, the bootstrap and the filter agree on. */
+
+/** Set by the filter, moved out of the request by header_to_metadata before any endpoint sees it. */
+export const PICK_HEADER = "x-gateway-destination-endpoint";
+/** Dynamic metadata namespace from which `override_host` takes the picked list; the key is PICK_HEADER. */
+export const PICK_NAMESPACE = "envoy.lb";
+/** Namespace of route and cluster metadata that names the pool. */
+export const METADATA_NAMESPACE = "inference-picker";
+/** Name of the HTTP filter, of its ECDS resource and of its VM (which scopes its shared data). */
+export const FILTER_NAME = "inference-picker";
+/** The route table that the static listener asks for. */
+export const ROUTE_CONFIGURATION_NAME = "gateway";
+/** The static cluster over which the filter opens its feed. */
+export const FEED_CLUSTER = "inference-picker-feed";
+
+export const TYPE_CLUSTER = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
+export const TYPE_ENDPOINTS = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
+export const TYPE_EXTENSION = "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig";
+export const TYPE_ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration";
