@@ -113,7 +113,8 @@ export class Ledger {
   /** Requests in flight to the endpoint from this Envoy: own and merged; 0 for no account. */
   @inline total(account: i32): u32 {
     if (account < 0) return 0;
-    return unchecked(this.requests[account]) + unchecked(this.otherRequests[account]);
+    const requests = <u64>unchecked(this.requests[account]) + unchecked(this.otherRequests[account]);
+    return <u32>min<u64>(requests, u32.MAX_VALUE);
   }
 
   /** Uncached prompt tokens in flight from this Envoy; 0 for no account. */
