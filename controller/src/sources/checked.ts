@@ -68,7 +68,7 @@ export function real(low: number, high: number): Checked<number> {
 }
 
 export function flag(): Checked<boolean> {
-  return checked((input) =>
+  return checked<boolean>((input) =>
     typeof input === "boolean" ? input : { refused: `${show(input)} is not true or false` },
   );
 }
@@ -89,7 +89,7 @@ export function text(
   maxBytes: number,
   form?: { readonly pattern: RegExp; readonly is: string },
 ): Checked<string> {
-  return checked((input) => {
+  return checked<string>((input) => {
     if (typeof input !== "string") return { refused: `${show(input)} is not text` };
     const bytes = Buffer.byteLength(input);
     if (bytes === 0) return { refused: "is empty", bound: "1 byte" };

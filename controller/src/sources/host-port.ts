@@ -16,7 +16,7 @@ const DNS_NAME =
 
 /** `10.0.0.1:8000`, `[fd00::1]:8000` or `name:8000`. */
 export function hostPort(): Checked<HostPort> {
-  return checked((input) => {
+  return checked<HostPort>((input) => {
     const form = "is not host:port, with an IPv6 address in brackets";
     if (typeof input !== "string") return { refused: `${show(input)} ${form}` };
     const bracketed = BRACKETED.exec(input);

@@ -39,7 +39,7 @@ const tls = v.strictObject({
 /** No defaults here: an endpoint's keys override the pool's, and SCRAPE_DEFAULTS fill the rest. */
 const scrape = v.lazy((input) =>
   typeof input === "boolean"
-    ? checked((value) => (value === false ? (false as const) : { refused: "true is not false or a mapping" }))
+    ? checked<false>((value) => (value === false ? false : { refused: "true is not false or a mapping" }))
     : v.strictObject({
         interval: v.optional(duration("50ms", "1h")),
         timeout: v.optional(duration("10ms", "1m")),

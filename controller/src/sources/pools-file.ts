@@ -1,0 +1,194 @@
+import { watch as fsWatch, readFileSync, statSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { PickerError } from "../errors.ts";
+import type { Inventory } from "../model.ts";
+import { parsePools } from "./pools-parse.ts";
+
+const DEFAULT_POLL_MS = 1000;
+/** A file counts as written when its stat has stayed the same for this long. */
+const DEFAULT_SETTLE_MS = 50;
+/** A thousand pools with eight endpoints each take less than 1 MiB. */
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
+
+export interface PoolsFileOptions {
+  /** Called with each new valid state, the first one included. */
+  readonly onInventory: (inventory: Inventory) => void;
+  /** Called once for each distinct bad edit; the last valid state stays in force. */
+  readonly onError: (error: PickerError) => void;
+  /** Where `apiKeyEnv` and `tokenEnv` look. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Runs `callback` once after `delayMs`; returns its cancellation. */
+  readonly setTimer: (callback: () => void, delayMs: number) => () => void;
+  readonly pollMs?: number;
+  readonly settleMs?: number;
+}
+
+export interface PoolsFileWatch {
+  close(): void;
+}
+
+/**
+ * Reads a pools file once.
+ * @throws PickerError POOLS_FILE_UNREADABLE, POOLS_FILE_SYNTAX or POOLS_FILE_INVALID
+ */
+export function readPoolsFile(path: string, env: Readonly<Record<string, string | undefined>>): Inventory {
+  return new Reading(resolve(path)).read(env);
+}
+
+/** One attempt to read the file and the secret files that it names. */
+class Reading {
+  readonly #path: string;
+  /** What was read, with the state that it had just before. */
+  readonly stamps = new Map<string, string>();
+  source = "";
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  read(env: Readonly<Record<string, string | undefined>>): Inventory {
+    this.stamps.set(this.#path, statStamp(this.#path));
+    this.source = readSource(this.#path);
+    return parsePools(this.source, {
+      path: this.#path,
+      env,
+      readText: (file) => {
+        this.stamps.set(file, statStamp(file));
+        return readFileSync(file, "utf8");
+      },
+    });
+  }
+}
+
+/**
+ * Reads a pools file and keeps reading it: at events of its folder, and by polling its inode, size
+ * and times, which also sees a replaced link (the way Kubernetes swaps a mounted ConfigMap), a network
+ * file system without events, and the secret files that it names. A bad edit is reported once, and
+ * what ran before runs on.
+ *
+ * @throws PickerError if the file is bad at the start; nothing is watched then.
+ */
+export function watchPoolsFile(path: string, options: PoolsFileOptions): PoolsFileWatch {
+  return new WatchedPoolsFile(resolve(path), options);
+}
+
+class WatchedPoolsFile implements PoolsFileWatch {
+  readonly #path: string;
+  readonly #options: PoolsFileOptions;
+  /** The files of the last attempt, good or bad, as they were then. */
+  #stamps: ReadonlyMap<string, string>;
+  /** What runs, secrets and all. */
+  #applied: string;
+  #reported: string | undefined;
+  #cancelPoll: () => void = () => {};
+  #cancelSettle: (() => void) | undefined;
+  #stopEvents: () => void = () => {};
+  #closed = false;
+
+  constructor(path: string, options: PoolsFileOptions) {
+    this.#path = path;
+    this.#options = options;
+    const reading = new Reading(path);
+    const inventory = reading.read(options.env);
+    this.#stamps = reading.stamps;
+    this.#applied = JSON.stringify(inventory);
+    this.#watchEvents();
+    this.#poll();
+    options.onInventory(inventory);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelPoll();
+    this.#cancelSettle?.();
+    this.#stopEvents();
+  }
+
+  #watchEvents(): void {
+    try {
+      const watcher = fsWatch(dirname(this.#path), { persistent: false }, () => this.#check());
+      // Events are a short cut; without them polling still sees every change.
+      watcher.on("error", () => watcher.close());
+      this.#stopEvents = () => watcher.close();
+    } catch {
+      this.#stopEvents = () => {};
+    }
+  }
+
+  #poll(): void {
+    this.#cancelPoll = this.#options.setTimer(() => {
+      this.#check();
+      this.#poll();
+    }, this.#options.pollMs ?? DEFAULT_POLL_MS);
+  }
+
+  /** The files' present state where it differs from the last attempt's, else undefined. */
+  #difference(): string | undefined {
+    const present = [...this.#stamps.keys()].map((file) => statStamp(file));
+    const last = [...this.#stamps.values()];
+    return present.every((stamp, index) => stamp === last[index]) ? undefined : present.join("\n");
+  }
+
+  /** Loads once the files have stopped changing: half a file can be a valid one with fewer endpoints. */
+  #check(): void {
+    if (this.#closed || this.#cancelSettle !== undefined) return;
+    const seen = this.#difference();
+    if (seen === undefined) return;
+    this.#cancelSettle = this.#options.setTimer(() => {
+      this.#cancelSettle = undefined;
+      if (this.#difference() === seen) this.#load();
+      else this.#check();
+    }, this.#options.settleMs ?? DEFAULT_SETTLE_MS);
+  }
+
+  #load(): void {
+    const reading = new Reading(this.#path);
+    try {
+      const inventory = reading.read(this.#options.env);
+      this.#reported = undefined;
+      const applied = JSON.stringify(inventory);
+      if (applied === this.#applied) return;
+      this.#applied = applied;
+      this.#options.onInventory(inventory);
+    } catch (cause) {
+      if (!(cause instanceof PickerError)) throw cause;
+      const report = `${reading.source}\n${cause.message}`;
+      if (report === this.#reported) return;
+      this.#reported = report;
+      this.#options.onError(cause);
+    } finally {
+      this.#stamps = reading.stamps;
+    }
+  }
+}
+
+/** Changes whenever the file is written, replaced or linked anew; links are followed. */
+function statStamp(path: string): string {
+  try {
+    const stat = statSync(path, { bigint: true });
+    return `${stat.dev} ${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+  } catch (cause) {
+    return `absent ${cause instanceof Error && "code" in cause ? String(cause.code) : ""}`;
+  }
+}
+
+function readSource(path: string): string {
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_FILE_BYTES) {
+      throw new PickerError("POOLS_FILE_UNREADABLE", `${size} bytes is above ${MAX_FILE_BYTES}`, {
+        path,
+        value: size,
+        bound: MAX_FILE_BYTES,
+      });
+    }
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof PickerError) throw cause;
+    throw new PickerError("POOLS_FILE_UNREADABLE", cause instanceof Error ? cause.message : String(cause), {
+      path,
+      value: path,
+      cause,
+    });
+  }
+}

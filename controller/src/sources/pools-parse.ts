@@ -1,0 +1,193 @@
+import { dirname, resolve } from "node:path";
+import * as v from "valibot";
+import { type Document, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { MAX_ENDPOINTS, MAX_POOLS } from "../../../assembly/wire/layout.ts";
+import { PickerError } from "../errors.ts";
+import type { Inventory, PoolSpec } from "../model.ts";
+import { show } from "./checked.ts";
+import { toPool } from "./pool-spec.ts";
+import {
+  type BuildContext,
+  formatPath,
+  type Path,
+  type Problems,
+  refuseDuplicates,
+  secretFault,
+} from "./problems.ts";
+import { POOLS_FILE, type ParsedPoolsFile } from "./pools-schema.ts";
+import { toRoutes } from "./route-spec.ts";
+
+export interface ParseContext {
+  /** Absolute path of the pools file; other files are named relative to its folder. */
+  readonly path: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Throws if the file cannot be read. */
+  readonly readText: (path: string) => string;
+}
+
+/** Aliases expand at most this often: a page of them could otherwise grow without bound. */
+const MAX_ALIASES = 1000;
+
+/**
+ * A pools file's text as an inventory.
+ * @throws PickerError POOLS_FILE_SYNTAX or POOLS_FILE_INVALID; its message has one line a problem, its
+ * path, value, bound and line are the first one's, and its cause is an AggregateError of all of them.
+ */
+export function parsePools(source: string, context: ParseContext): Inventory {
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    throw new PickerError("POOLS_FILE_SYNTAX", broken.message, {
+      path: context.path,
+      line: lines.linePos(broken.pos[0]).line,
+      cause: broken,
+    });
+  }
+  const found: PickerError[] = [];
+  const problems: Problems = {
+    add(code, path, message, detail = {}) {
+      found.push(
+        new PickerError(code, message, {
+          ...detail,
+          path: formatPath(path),
+          line: lineOf(document, lines, path),
+        }),
+      );
+    },
+  };
+  const parsed = validate(document, problems);
+  const absolute = (path: string): string => resolve(dirname(context.path), path);
+  const build: BuildContext = {
+    problems,
+    env: context.env,
+    absolute,
+    readSecret: (file, path) => readSecret(absolute(file), path, context, problems),
+  };
+  const inventory = parsed === undefined ? undefined : toInventory(parsed, build);
+  if (inventory === undefined || found.length > 0) throw invalid(found);
+  return inventory;
+}
+
+function invalid(found: readonly PickerError[]): PickerError {
+  const [first] = found;
+  return new PickerError("POOLS_FILE_INVALID", found.map((problem) => problem.message).join("\n"), {
+    value: first?.value,
+    bound: first?.bound,
+    cause: new AggregateError(found),
+  });
+}
+
+function validate(document: Document.Parsed, problems: Problems): ParsedPoolsFile | undefined {
+  let raw: unknown;
+  try {
+    raw = document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (cause) {
+    problems.add("CONFIG_FORMAT", [], cause instanceof Error ? cause.message : String(cause), { cause });
+    return undefined;
+  }
+  const result = v.safeParse(POOLS_FILE, raw);
+  if (result.success) return result.output;
+  for (const issue of result.issues) addIssue(issue, problems);
+  return undefined;
+}
+
+function addIssue(issue: v.BaseIssue<unknown>, problems: Problems): void {
+  const path: Path = (issue.path ?? []).map((item) => {
+    const { key } = item as { readonly key: unknown };
+    return typeof key === "number" ? key : String(key);
+  });
+  const last = issue.path?.at(-1) as { readonly origin?: string } | undefined;
+  if (last?.origin === "key" && issue.expected === "never") {
+    const key = String(path.at(-1));
+    const secret = /^(api_?key|token|bearer_?token|password|secret)$/i.test(key);
+    const hint = secret ? "; secrets are not written here, name a file or a variable" : "";
+    problems.add("CONFIG_UNKNOWN_KEY", path, `is not a known key${hint}`, { value: key });
+  } else if (last?.origin === "key") {
+    problems.add("CONFIG_MISSING", path, "is missing", { bound: "required" });
+  } else if (issue.kind === "schema") {
+    const wanted = issue.expected === "Array" ? "a list" : "a mapping";
+    problems.add("CONFIG_TYPE", path, `${show(issue.input)} is not ${wanted}`, {
+      value: issue.input,
+      bound: wanted,
+    });
+  } else {
+    const code = issue.expected === null ? "CONFIG_FORMAT" : "CONFIG_RANGE";
+    problems.add(code, path, issue.message, { value: issue.input, bound: issue.expected ?? undefined });
+  }
+}
+
+function toInventory(parsed: ParsedPoolsFile, build: BuildContext): Inventory {
+  const { problems } = build;
+  if (parsed.pools.length === 0) {
+    problems.add("CONFIG_RANGE", ["pools"], "0 pools is below 1", { value: 0, bound: 1 });
+  }
+  if (parsed.pools.length > MAX_POOLS) {
+    const count = parsed.pools.length;
+    problems.add("CONFIG_RANGE", ["pools"], `${count} pools is above ${MAX_POOLS}`, {
+      value: count,
+      bound: MAX_POOLS,
+    });
+  }
+  const endpointCount = parsed.pools.reduce((sum, pool) => sum + pool.endpoints.length, 0);
+  if (endpointCount > MAX_ENDPOINTS) {
+    problems.add("CONFIG_RANGE", ["pools"], `${endpointCount} endpoints is above ${MAX_ENDPOINTS}`, {
+      value: endpointCount,
+      bound: MAX_ENDPOINTS,
+    });
+  }
+  const pools = parsed.pools.map((pool, index) => toPool(pool, ["pools", index], build));
+  refuseDuplicates(
+    pools.map((pool, index) => ({ key: `${pool.namespace}/${pool.name}`, path: ["pools", index, "name"] })),
+    problems,
+  );
+  refuseDuplicates(clusterPlaces(parsed, pools), problems);
+  return { pools, routes: toRoutes(parsed.routes, pools, problems) };
+}
+
+function clusterPlaces(
+  parsed: ParsedPoolsFile,
+  pools: readonly PoolSpec[],
+): readonly { readonly key: string; readonly path: Path }[] {
+  return pools.flatMap((pool, index) =>
+    pool.clusters.map((cluster, position) => ({
+      key: cluster,
+      path:
+        parsed.pools[index]?.clusters === undefined
+          ? ["pools", index, "name"]
+          : ["pools", index, "clusters", position],
+    })),
+  );
+}
+
+function readSecret(file: string, path: Path, context: ParseContext, problems: Problems): string | undefined {
+  let content: string;
+  try {
+    content = context.readText(file);
+  } catch (cause) {
+    problems.add("CONFIG_SECRET", path, `${file} cannot be read`, { value: file, cause });
+    return undefined;
+  }
+  const secret = content.replace(/\r?\n$/, "");
+  if (secretFault(secret) === undefined) return secret;
+  problems.add("CONFIG_SECRET", path, `the secret in ${file} ${secretFault(secret)}`, { value: file });
+  return undefined;
+}
+
+/** 1-based line of the deepest node of the path that the file holds; of a key, where it is written. */
+function lineOf(document: Document.Parsed, lines: LineCounter, path: Path): number | undefined {
+  let node: unknown = document.contents;
+  let offset: number | undefined;
+  for (const key of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isPair(item) && String(item.key) === String(key));
+      if (pair === undefined) break;
+      offset = (pair.key as Node | null)?.range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = (node as Node | undefined)?.range?.[0] ?? offset;
+    } else break;
+  }
+  return offset === undefined ? undefined : lines.linePos(offset).line;
+}

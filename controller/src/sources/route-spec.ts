@@ -1,0 +1,68 @@
+import type { PoolSpec, RouteSpec } from "../model.ts";
+import { type Path, type Problems, refuseDuplicates } from "./problems.ts";
+import type { ParsedRoute } from "./pools-schema.ts";
+
+/** The file's routes; without any, one that sends every path to the first pool. */
+export function toRoutes(
+  parsed: readonly ParsedRoute[] | undefined,
+  pools: readonly PoolSpec[],
+  problems: Problems,
+): readonly RouteSpec[] {
+  if (parsed === undefined) {
+    const [first] = pools;
+    if (first === undefined) return [];
+    const target = { pool: `${first.namespace}/${first.name}`, weight: 1 };
+    return [{ name: "default", pathPrefix: "/", headers: [], pools: [target] }];
+  }
+  const routes = parsed.map((route, index): RouteSpec => {
+    const path: Path = ["routes", index];
+    return {
+      name: route.name ?? `route-${index}`,
+      pathPrefix: route.pathPrefix,
+      headers: route.headers,
+      pools: toTargets(route, pools, path, problems),
+    };
+  });
+  refuseDuplicates(
+    routes.map((route, index) => ({ key: route.name, path: ["routes", index] })),
+    problems,
+  );
+  return routes;
+}
+
+function toTargets(
+  route: ParsedRoute,
+  pools: readonly PoolSpec[],
+  path: Path,
+  problems: Problems,
+): RouteSpec["pools"] {
+  const targets = route.pools.map((entry, index) => {
+    const { pool, weight } = typeof entry === "string" ? { pool: entry, weight: 1 } : entry;
+    const key = pool.includes("/") ? pool : uniqueKey(pool, pools);
+    const known = pools.some((candidate) => `${candidate.namespace}/${candidate.name}` === key);
+    if (!known) {
+      problems.add("CONFIG_REFERENCE", [...path, "pools", index], `${pool} is not a pool of this file`, {
+        value: pool,
+        bound: pools.map((candidate) => `${candidate.namespace}/${candidate.name}`).join(", "),
+      });
+    }
+    return { pool: key, weight };
+  });
+  refuseDuplicates(
+    targets.map((target, index) => ({ key: target.pool, path: [...path, "pools", index] })),
+    problems,
+  );
+  if (targets.reduce((sum, target) => sum + target.weight, 0) === 0) {
+    problems.add("CONFIG_RANGE", [...path, "pools"], "a total weight of 0 is below 1", {
+      value: 0,
+      bound: 1,
+    });
+  }
+  return targets;
+}
+
+/** A bare name is the one pool of that name, or else the one in namespace `default`. */
+function uniqueKey(name: string, pools: readonly PoolSpec[]): string {
+  const named = pools.filter((pool) => pool.name === name);
+  return named.length === 1 ? `${named[0]!.namespace}/${name}` : `default/${name}`;
+}
