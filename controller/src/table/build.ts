@@ -100,10 +100,12 @@ function endpointRow(endpoint: Endpoint, sample: Sample | undefined, nowMs: numb
   };
 }
 
-/** Running adapters first; one that is listed as both (vLLM 0.32 lists every active one so) is one row. */
+/** Running adapters first; one that is listed as both (vLLM 0.32 lists every active one so) is running. */
 function adapterRows(running: readonly string[], waiting: readonly string[]): readonly AdapterRow[] {
   const rows = new Map<string, AdapterRow>();
-  for (const name of running) rows.set(name, { name, running: true, waiting: false });
-  for (const name of waiting) rows.set(name, { name, running: rows.has(name), waiting: true });
-  return [...rows.values()];
+  for (const name of waiting) rows.set(name, { name, state: "waiting" });
+  for (const name of running) rows.set(name, { name, state: "running" });
+  return [...rows.values()].sort(
+    (left, right) => Number(left.state === "waiting") - Number(right.state === "waiting"),
+  );
 }

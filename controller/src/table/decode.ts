@@ -1,5 +1,5 @@
 import * as L from "../../../assembly/wire/layout.ts";
-import { PROFILE_NAMES, SCORER_NAMES } from "./names.ts";
+import { ADDRESS, PROFILE_NAMES, SCORER_NAMES } from "./names.ts";
 import { MessageReader, type SectionRule } from "./reader.ts";
 import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
 import { WireError } from "./wire-error.ts";
@@ -26,27 +26,38 @@ export function decodeTable(bytes: Uint8Array): TableRows {
   const reader = new MessageReader(bytes, L.KIND_TABLE, SECTIONS, L.SECTION_STRINGS);
   const clusters = readClusters(reader);
   const pools: PoolRow[] = [];
+  const names = new Set<string>();
+  const taken = new Set<number>();
   for (let index = 0; index < reader.section(L.SECTION_POOLS).count; index++) {
-    pools.push(readPool(reader, index, clusters.get(index) ?? []));
+    const pool = readPool(reader, index, clusters.get(index) ?? [], taken);
+    requireNew(names, pool.name, `pools[${index}].name`);
+    pools.push(pool);
   }
   return { epoch: reader.epoch, sequence: reader.sequence, pools };
 }
 
 function readClusters(reader: MessageReader): ReadonlyMap<number, readonly string[]> {
   const byPool = new Map<number, string[]>();
+  const seen = new Set<string>();
   const poolCount = reader.section(L.SECTION_POOLS).count;
   for (let index = 0; index < reader.section(L.SECTION_CLUSTERS).count; index++) {
     const at = reader.row(L.SECTION_CLUSTERS, index);
+    const path = `clusters[${index}]`;
+    const name = reader.string(at + L.CLUSTER_NAME, `${path}.name`);
     const pool = reader.view.getUint32(at + L.CLUSTER_POOL, true);
-    if (pool >= poolCount) {
-      throw new WireError(L.REFUSED_REFERENCE, `clusters[${index}].pool`, pool, poolCount);
-    }
-    const name = reader.string(at + L.CLUSTER_NAME, `clusters[${index}].name`);
+    if (pool >= poolCount) throw new WireError(L.REFUSED_REFERENCE, `${path}.pool`, pool, poolCount);
+    requireNew(seen, name, `${path}.name`);
     const names = byPool.get(pool);
     if (names === undefined) byPool.set(pool, [name]);
     else names.push(name);
   }
   return byPool;
+}
+
+/** Refuses an empty or repeated name. */
+function requireNew(seen: Set<string>, name: string, path: string): void {
+  if (name === "" || seen.has(name)) throw new WireError(L.REFUSED_VALUE, path, name, "non-empty and unique");
+  seen.add(name);
 }
 
 function positive(value: number, high: number, path: string): number {
@@ -55,7 +66,13 @@ function positive(value: number, high: number, path: string): number {
   return value;
 }
 
-function readPool(reader: MessageReader, index: number, clusters: readonly string[]): PoolRow {
+/** `taken` holds the endpoint rows of earlier pools: a row belongs to one pool, which also bounds the work. */
+function readPool(
+  reader: MessageReader,
+  index: number,
+  clusters: readonly string[],
+  taken: Set<number>,
+): PoolRow {
   const { view } = reader;
   const at = reader.row(L.SECTION_POOLS, index);
   const path = `pools[${index}]`;
@@ -69,9 +86,14 @@ function readPool(reader: MessageReader, index: number, clusters: readonly strin
     throw new WireError(L.REFUSED_VALUE, `${path}.failureMode`, failureMode, L.FAILURE_MODE_FAIL_OPEN);
   }
   const flags = view.getUint8(at + L.POOL_FLAGS);
-  const endpoints = reader
-    .run(L.SECTION_ENDPOINTS, at + L.POOL_ENDPOINT_START, at + L.POOL_ENDPOINT_COUNT, path)
-    .map((row) => readEndpoint(reader, row));
+  const rows = reader.run(L.SECTION_ENDPOINTS, at + L.POOL_ENDPOINT_START, at + L.POOL_ENDPOINT_COUNT, path);
+  for (const row of rows) {
+    if (taken.has(row)) {
+      throw new WireError(L.REFUSED_REFERENCE, `${path}.endpoints`, row, "a row of one pool");
+    }
+    taken.add(row);
+  }
+  const endpoints = rows.map((row) => readEndpoint(reader, row));
   const ids = new Set<bigint>();
   for (const { id } of endpoints) {
     if (ids.has(id)) throw new WireError(L.REFUSED_VALUE, `${path}.endpoints.id`, id, "unique within a pool");
@@ -147,6 +169,8 @@ function readEndpoint(reader: MessageReader, row: number): EndpointRow {
   if ((valid & L.VALID_KV_USED) !== 0 && !(kvUsedRatio >= 0 && kvUsedRatio <= 1)) {
     throw new WireError(L.REFUSED_VALUE, `${path}.kvUsedRatio`, kvUsedRatio, 1);
   }
+  const address = reader.string(at + L.ENDPOINT_ADDRESS, `${path}.address`);
+  if (!ADDRESS.test(address)) throw new WireError(L.REFUSED_VALUE, `${path}.address`, address, ADDRESS);
   const adapters = reader
     .run(L.SECTION_ADAPTERS, at + L.ENDPOINT_ADAPTER_START, at + L.ENDPOINT_ADAPTER_COUNT, path)
     .map((adapter) => readAdapter(reader, adapter));
@@ -158,7 +182,7 @@ function readEndpoint(reader: MessageReader, row: number): EndpointRow {
   const kvBlockTokens = column(L.VALID_KV_BLOCK_TOKENS, L.ENDPOINT_KV_BLOCK_TOKENS);
   return {
     id: view.getBigUint64(at + L.ENDPOINT_ID, true),
-    address: reader.string(at + L.ENDPOINT_ADDRESS, `${path}.address`),
+    address,
     name: reader.string(at + L.ENDPOINT_NAME, `${path}.name`),
     ready: (flags & L.ENDPOINT_FLAG_READY) !== 0,
     draining: (flags & L.ENDPOINT_FLAG_DRAINING) !== 0,
@@ -187,9 +211,9 @@ function readEndpoint(reader: MessageReader, row: number): EndpointRow {
 function readAdapter(reader: MessageReader, row: number): AdapterRow {
   const at = reader.row(L.SECTION_ADAPTERS, row);
   const state = reader.view.getUint32(at + L.ADAPTER_STATE, true);
-  return {
-    name: reader.string(at + L.ADAPTER_NAME, `adapters[${row}].name`),
-    running: (state & L.ADAPTER_RUNNING) !== 0,
-    waiting: (state & L.ADAPTER_WAITING) !== 0,
-  };
+  const name = reader.string(at + L.ADAPTER_NAME, `adapters[${row}].name`);
+  if (state !== L.ADAPTER_RUNNING && state !== L.ADAPTER_WAITING) {
+    throw new WireError(L.REFUSED_VALUE, `adapters[${row}].state`, state, L.ADAPTER_WAITING);
+  }
+  return { name, state: state === L.ADAPTER_RUNNING ? "running" : "waiting" };
 }

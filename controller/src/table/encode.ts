@@ -1,7 +1,7 @@
 import * as L from "../../../assembly/wire/layout.ts";
 import { PickerError } from "../errors.ts";
 import { MessageWriter, StringHeap } from "./message.ts";
-import { PROFILE_NUMBERS, SCORER_NUMBERS } from "./names.ts";
+import { ADDRESS, PROFILE_NUMBERS, SCORER_NUMBERS } from "./names.ts";
 import type { EndpointRow, PoolRow, RemoteLoad, TableRows } from "./rows.ts";
 
 const U32_MAX = 0xffffffff;
@@ -33,7 +33,8 @@ function checkRows(path: string, count: number, bound: number): void {
  * Encodes a table as `layout.ts` describes it: the same rows always give the same bytes. Each distinct
  * string is stored once.
  * @throws PickerError TABLE_BOUND for more rows or bytes than the format allows, TABLE_VALUE for a
- * number outside its column or two endpoints of one pool with the same id.
+ * number outside its column, a pool's or cluster's name that is empty or occurs twice, two endpoints of
+ * one pool with the same id, or an address that a pick list cannot carry.
  */
 export function encodeTable(rows: TableRows): EncodedTable {
   const { pools } = rows;
@@ -52,6 +53,14 @@ export function encodeTable(rows: TableRows): EncodedTable {
   for (const section of ["clusters", "models", "adapters", "objectives", "scorers"] as const) {
     checkRows(section, counts[section], L.MAX_ROWS);
   }
+  refuseRepeated(
+    "pools.name",
+    pools.map((pool) => pool.name),
+  );
+  refuseRepeated(
+    "clusters",
+    pools.flatMap((pool) => pool.clusters),
+  );
   const heap = new StringHeap();
   collectStrings(pools, heap);
   const writer = new MessageWriter(L.KIND_TABLE, rows.epoch, rows.sequence, [
@@ -75,6 +84,20 @@ export function encodeTable(rows: TableRows): EncodedTable {
     epoch: rows.epoch,
     sequence: rows.sequence,
   };
+}
+
+function refuseRepeated(path: string, names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (name !== "" && !seen.has(name)) seen.add(name);
+    else {
+      throw new PickerError("TABLE_VALUE", name === "" ? "a name is empty" : `${name} occurs twice`, {
+        path,
+        value: name,
+        bound: "non-empty and unique",
+      });
+    }
+  }
 }
 
 /** Places every string once, so that the size is known before the first row is written. */
@@ -160,6 +183,13 @@ function writeRows(pools: readonly PoolRow[], writer: MessageWriter, heap: Strin
         });
       }
       ids.add(endpoint.id);
+      if (!ADDRESS.test(endpoint.address)) {
+        throw new PickerError("TABLE_VALUE", "an address is visible ASCII without commas", {
+          path: `${path}.endpoints`,
+          value: endpoint.address,
+          bound: String(ADDRESS),
+        });
+      }
       const row = writer.row(L.SECTION_ENDPOINTS, endpointIds.length);
       next.adapter = writeEndpoint(endpoint, row, next.adapter, writer, heap, `${path}.${endpoint.address}`);
       endpointIds.push(endpoint.id);
@@ -219,7 +249,7 @@ function writeEndpoint(
     for (const entry of endpoint.adapters.entries) {
       const row = writer.row(L.SECTION_ADAPTERS, adapter++);
       writer.string(row + L.ADAPTER_NAME, heap.place(entry.name, path));
-      const state = (entry.running ? L.ADAPTER_RUNNING : 0) | (entry.waiting ? L.ADAPTER_WAITING : 0);
+      const state = entry.state === "running" ? L.ADAPTER_RUNNING : L.ADAPTER_WAITING;
       view.setUint32(row + L.ADAPTER_STATE, state, true);
     }
   }

@@ -39,3 +39,6 @@ function inverse<Name extends string>(numbers: Readonly<Record<Name, number>>): 
 
 export const PROFILE_NAMES = inverse(PROFILE_NUMBERS);
 export const SCORER_NAMES = inverse(SCORER_NUMBERS);
+
+/** What an item of a pick list may hold: the list's items are separated by commas in a header. */
+export const ADDRESS = /^[\x21-\x2b\x2d-\x7e]+$/;

@@ -37,49 +37,51 @@ export class MessageReader {
     if (length > L.MAX_MESSAGE_BYTES) {
       throw new WireError(L.REFUSED_OVERSIZED, "message", length, L.MAX_MESSAGE_BYTES);
     }
-    if (length < L.HEADER_FIXED_BYTES) {
-      throw new WireError(L.REFUSED_TRUNCATED, "message", length, L.HEADER_FIXED_BYTES);
-    }
+    requireBytes(length, L.HEADER_MAGIC + 4);
     const view = new DataView(bytes.buffer, bytes.byteOffset, length);
     const magic = view.getUint32(L.HEADER_MAGIC, true);
     if (magic === L.MAGIC_SWAPPED) {
       throw new WireError(L.REFUSED_FOREIGN_ENDIAN, "header.magic", magic, L.MAGIC);
     }
     if (magic !== L.MAGIC) throw new WireError(L.REFUSED_MAGIC, "header.magic", magic, L.MAGIC);
+    requireBytes(length, L.HEADER_VERSION + 2);
     const version = view.getUint16(L.HEADER_VERSION, true);
     if (version !== L.VERSION) throw new WireError(L.REFUSED_VERSION, "header.version", version, L.VERSION);
+    requireBytes(length, L.HEADER_FIXED_BYTES);
+    const found = view.getUint16(L.HEADER_KIND, true);
+    if (found !== kind) throw new WireError(L.REFUSED_KIND, "header.kind", found, kind);
+    // Within one version only rows and the number of sections may grow, never the header.
+    const headerBytes = view.getUint16(L.HEADER_HEADER_BYTES, true);
+    if (headerBytes !== L.HEADER_FIXED_BYTES) {
+      throw new WireError(L.REFUSED_HEADER, "header.headerBytes", headerBytes, L.HEADER_FIXED_BYTES);
+    }
     const total = view.getUint32(L.HEADER_TOTAL_BYTES, true);
     if (total > L.MAX_MESSAGE_BYTES) {
       throw new WireError(L.REFUSED_OVERSIZED, "header.total", total, L.MAX_MESSAGE_BYTES);
     }
     if (total > length) throw new WireError(L.REFUSED_TRUNCATED, "header.total", total, length);
     if (total < length) throw new WireError(L.REFUSED_HEADER, "header.total", total, length);
-    const found = view.getUint16(L.HEADER_KIND, true);
-    if (found !== kind) throw new WireError(L.REFUSED_KIND, "header.kind", found, kind);
-    const headerBytes = view.getUint16(L.HEADER_HEADER_BYTES, true);
     const sectionCount = view.getUint32(L.HEADER_SECTION_COUNT, true);
-    if (headerBytes < L.HEADER_FIXED_BYTES) {
-      throw new WireError(L.REFUSED_HEADER, "header.headerBytes", headerBytes, L.HEADER_FIXED_BYTES);
-    }
     if (sectionCount > L.MAX_SECTIONS) {
       throw new WireError(L.REFUSED_HEADER, "header.sections", sectionCount, L.MAX_SECTIONS);
     }
     const bodyStart = headerBytes + sectionCount * L.DIRECTORY_ENTRY_BYTES;
-    if (bodyStart > length) throw new WireError(L.REFUSED_HEADER, "header.sections", bodyStart, length);
+    if (bodyStart > length) throw new WireError(L.REFUSED_SECTION, "header.sections", bodyStart, length);
     this.view = view;
     this.#bytes = bytes;
     this.#rules = rules;
     this.#stringSection = stringSection;
     this.epoch = view.getBigUint64(L.HEADER_EPOCH, true);
     this.sequence = view.getBigUint64(L.HEADER_SEQUENCE, true);
-    rules.forEach((rule, index) => {
+    for (let index = 0; index < Math.max(sectionCount, rules.length); index++) {
+      const rule = rules[index] ?? unknownSection(index);
       if (index >= sectionCount) {
         this.#sections.push({ offset: length, count: 0, stride: rule.minStride });
-        return;
+        continue;
       }
       const entry = headerBytes + index * L.DIRECTORY_ENTRY_BYTES;
       this.#sections.push(readSection(view, entry, rule, bodyStart, length));
-    });
+    }
   }
 
   section(index: number): SectionView {
@@ -96,10 +98,12 @@ export class MessageReader {
     const heap = this.#sections[this.#stringSection]!;
     const offset = this.view.getUint32(at, true);
     const bytes = this.view.getUint32(at + 4, true);
+    if (bytes > L.MAX_STRING_BYTES) {
+      throw new WireError(L.REFUSED_REFERENCE, path, bytes, L.MAX_STRING_BYTES);
+    }
     if (offset + bytes > heap.count) {
       throw new WireError(L.REFUSED_REFERENCE, path, offset + bytes, heap.count);
     }
-    if (bytes > L.MAX_STRING_BYTES) throw new WireError(L.REFUSED_VALUE, path, bytes, L.MAX_STRING_BYTES);
     try {
       return decoder.decode(this.#bytes.subarray(heap.offset + offset, heap.offset + offset + bytes));
     } catch {
@@ -119,6 +123,15 @@ export class MessageReader {
   }
 }
 
+function requireBytes(length: number, bound: number): void {
+  if (length < bound) throw new WireError(L.REFUSED_TRUNCATED, "message", length, bound);
+}
+
+/** A section of a newer writer: ignored, but it must lie inside the message. */
+function unknownSection(index: number): SectionRule {
+  return { name: `section${index}`, minStride: 0, maxRows: L.MAX_MESSAGE_BYTES };
+}
+
 function readSection(
   view: DataView,
   entry: number,
@@ -136,7 +149,7 @@ function readSection(
   if (count > rule.maxRows) {
     throw new WireError(L.REFUSED_TOO_MANY_ROWS, `${path}.count`, count, rule.maxRows);
   }
-  if (offset < bodyStart || offset + count * stride > length) {
+  if (offset + count * stride > length || (count > 0 && offset < bodyStart)) {
     throw new WireError(L.REFUSED_SECTION, `${path}.offset`, offset, length);
   }
   return { offset, count, stride };

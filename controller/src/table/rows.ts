@@ -11,8 +11,7 @@ export interface RemoteLoad {
 
 export interface AdapterRow {
   readonly name: string;
-  readonly running: boolean;
-  readonly waiting: boolean;
+  readonly state: "running" | "waiting";
 }
 
 /** One endpoint of one pool. An absent measurement says nothing: it is not zero. */
