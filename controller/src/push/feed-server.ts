@@ -2,7 +2,7 @@ import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementatio
 import { status } from "@grpc/grpc-js";
 import { type EncodedTable, withRemote } from "../table/encode.ts";
 import { decodeReport, type Report } from "../table/report.ts";
-import type { After } from "./after.ts";
+import type { SetTimer } from "./timer.ts";
 import { PickTotals } from "./pick-totals.ts";
 import { RemoteLoads } from "./remote-load.ts";
 import { ReportBudget } from "./report-budget.ts";
@@ -16,7 +16,7 @@ type FeedCall = ServerDuplexStream<Uint8Array, Uint8Array>;
 
 export interface FeedServerDeps {
   readonly nowMs: () => number;
-  readonly after: After;
+  readonly setTimer: SetTimer;
   /** Once per stream, at its first refused report, and when a stream is ended for what it sent. */
   readonly onTrouble: (trouble: FeedTrouble) => void;
 }
@@ -200,10 +200,10 @@ export class FeedServer {
   private drop(stream: FeedStream): void {
     if (!this.streams.delete(stream)) return;
     stream.ended = true;
-    const cancel = this.deps.after(FORGET_AFTER_MS, () => {
+    const cancel = this.deps.setTimer(() => {
       this.forgetting.delete(cancel);
       this.loads.forget(stream.node, stream);
-    });
+    }, FORGET_AFTER_MS);
     this.forgetting.add(cancel);
   }
 }

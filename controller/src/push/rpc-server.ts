@@ -7,7 +7,7 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { MAX_MESSAGE_BYTES } from "../../../assembly/wire/layout.ts";
-import type { After } from "./after.ts";
+import type { SetTimer } from "./timer.ts";
 
 /** Files of the controller's own certificate; with `clientCaFile` every client must show one of that authority. */
 export interface ServerTls {
@@ -21,7 +21,7 @@ export interface RpcServerOptions {
   /** 0: any free port. */
   readonly port: number;
   readonly tls?: ServerTls | undefined;
-  readonly after: After;
+  readonly setTimer: SetTimer;
   readonly services: readonly {
     readonly definition: ServiceDefinition;
     readonly implementation: UntypedServiceImplementation;
@@ -63,7 +63,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
       else reject(error);
     });
   });
-  return { port, close: (graceMs) => shutDown(server, graceMs, options.after) };
+  return { port, close: (graceMs) => shutDown(server, graceMs, options.setTimer) };
 }
 
 function credentials(tls: ServerTls | undefined): ServerCredentials {
@@ -87,9 +87,9 @@ function credentials(tls: ServerTls | undefined): ServerCredentials {
   return experimental.createCertificateProviderServerCredentials(identity, authorities, authorities !== null);
 }
 
-function shutDown(server: Server, graceMs: number, after: After): Promise<void> {
+function shutDown(server: Server, graceMs: number, setTimer: SetTimer): Promise<void> {
   return new Promise((resolve) => {
-    const cancel = after(graceMs, () => server.forceShutdown());
+    const cancel = setTimer(() => server.forceShutdown(), graceMs);
     server.tryShutdown(() => {
       cancel();
       resolve();

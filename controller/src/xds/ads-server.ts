@@ -1,7 +1,7 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
-import type { After } from "../push/after.ts";
+import type { SetTimer } from "../push/timer.ts";
 import { AdsStream, type Nack } from "./ads-stream.ts";
 import {
   type DiscoveryRequest,
@@ -19,7 +19,7 @@ const MAX_REMEMBERED_NACKS = 256;
 export interface AdsServerDeps {
   /** Called once for a version's rejection with the same words, however many Envoys say them. */
   readonly onNack: (nack: Nack) => void;
-  readonly after: After;
+  readonly setTimer: SetTimer;
 }
 
 export interface AdsStreamState {
@@ -71,7 +71,7 @@ export class AdsServer {
     const stream = new AdsStream({
       send: (response) => call.write(response),
       onNack: (nack) => this.rejected(nack),
-      after: this.deps.after,
+      setTimer: this.deps.setTimer,
     });
     this.streams.set(stream, call);
     const drop = () => {

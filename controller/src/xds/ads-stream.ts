@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { After } from "../push/after.ts";
+import type { SetTimer } from "../push/timer.ts";
 import { contentVersion, MAX_NAMES, Subscription } from "./ads-subscription.ts";
 import {
   type DiscoveryRequest,
@@ -20,7 +20,7 @@ export interface Nack {
 export interface AdsStreamEvents {
   readonly send: (response: DiscoveryResponse) => void;
   readonly onNack: (nack: Nack) => void;
-  readonly after: After;
+  readonly setTimer: SetTimer;
 }
 
 /**
@@ -120,11 +120,11 @@ export class AdsStream {
       this.releaseHold();
       this.offer(TYPE_ROUTES, snapshot.routes);
     } else if (this.cancelHold === undefined && this.routesDiffer(snapshot)) {
-      this.cancelHold = this.events.after(ROUTE_HOLD_MS, () => {
+      this.cancelHold = this.events.setTimer(() => {
         this.holdExpired = true;
         this.cancelHold = undefined;
         this.pump();
-      });
+      }, ROUTE_HOLD_MS);
     }
   }
 
