@@ -120,5 +120,5 @@ export function withSpeed(base: Hardware, speed: number): Hardware {
  */
 export function stepMs(hw: Hardware, tokens: number, contextTokens: number, sequences: number): number {
   const compute = hw.w0Ms + hw.cTokMs * tokens;
-  return (compute > hw.c0Ms ? compute : hw.c0Ms) + hw.cKvMs * contextTokens + hw.cSeqMs * sequences;
+  return Math.max(compute, hw.c0Ms) + hw.cKvMs * contextTokens + hw.cSeqMs * sequences;
 }

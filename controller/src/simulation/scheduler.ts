@@ -86,7 +86,7 @@ export class Scheduler {
     while (i < running.length) {
       const request = running[i]!;
       const missing = request.promptTokens + request.generated - request.computed;
-      const tokens = missing < budget ? missing : budget;
+      const tokens = Math.min(missing, budget);
       if (tokens === 0) {
         // The budget is used up: the rest keeps its blocks and waits for the next step.
         request.scheduled = 0;
@@ -128,7 +128,7 @@ export class Scheduler {
       const hits = this.#cachedPrefix(request, total);
       const cached = hits * hw.blockTokens;
       const missing = total - cached;
-      const tokens = missing < budget ? missing : budget;
+      const tokens = Math.min(missing, budget);
       let unreferenced = 0;
       for (let b = 0; b < hits; b++) {
         if (!cache.isReferenced(cache.find(request.blockHashes[b]!))) unreferenced++;
