@@ -160,6 +160,8 @@ export class ModelServer {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // Node would add `connection` and `keep-alive`; the servers simulated here send neither.
+    response.removeHeader("connection");
     const startMs = this.#clock.nowMs();
     const path = (request.url ?? "/").split("?")[0]!;
     const method = request.method ?? "GET";
