@@ -49,8 +49,9 @@ export class IdMap {
   /** The slot that holds `key`, else the empty one where it would go. */
   private slotOf(key: u64): i32 {
     const mask = this.slots - 1;
-    let slot = <i32>((key * SPREAD) >> 32) & mask;
-    while (unchecked(this.values[slot]) != EMPTY && unchecked(this.keys[slot]) != key) slot = (slot + 1) & mask;
+    let slot = (<i32>((key * SPREAD) >> 32)) & mask;
+    while (unchecked(this.values[slot]) != EMPTY && unchecked(this.keys[slot]) != key)
+      slot = (slot + 1) & mask;
     return slot;
   }
 

@@ -151,7 +151,12 @@ export class Ledger {
       this.mergeOrder = grown<i32>(this.mergeOrder, position + 1);
       for (let at = from, end = this.mergeOrder.length; at < end; at++) unchecked((this.mergeOrder[at] = -1));
     }
-    if (account < 0 || account >= this.accounts || !unchecked(this.live[account]) || unchecked(this.id[account]) != id) {
+    if (
+      account < 0 ||
+      account >= this.accounts ||
+      !unchecked(this.live[account]) ||
+      unchecked(this.id[account]) != id
+    ) {
       account = this.accountById.get(id);
       unchecked((this.mergeOrder[position] = account));
       if (account < 0) return;

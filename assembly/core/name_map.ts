@@ -53,7 +53,7 @@ export class NameMap {
   private slotOf(heap: usize, hash: u64, ptr: usize, bytes: u32): i32 {
     const mask = this.slots - 1;
     // The low bits of FNV-1a alone are weak for short names, the high half is folded in.
-    let slot = <i32>(hash ^ (hash >> 32)) & mask;
+    let slot = (<i32>(hash ^ (hash >> 32))) & mask;
     while (unchecked(this.rows[slot]) != EMPTY) {
       if (
         unchecked(this.hashes[slot]) == hash &&

@@ -506,6 +506,7 @@ export class Table {
   }
 }
 
+
 @inline function isPickable(flags: u32): bool {
   return (flags & (ENDPOINT_FLAG_READY | ENDPOINT_FLAG_DRAINING)) == ENDPOINT_FLAG_READY;
 }

@@ -102,7 +102,8 @@ export class TableCheck {
       if (!this.holdsRun(pool + POOL_ENDPOINT_START, pool + POOL_ENDPOINT_COUNT, SECTION_ENDPOINTS)) {
         return REFUSED_REFERENCE;
       }
-      if (!this.holdsRun(pool + POOL_MODEL_START, pool + POOL_MODEL_COUNT, SECTION_MODELS)) return REFUSED_REFERENCE;
+      if (!this.holdsRun(pool + POOL_MODEL_START, pool + POOL_MODEL_COUNT, SECTION_MODELS))
+        return REFUSED_REFERENCE;
       if (!this.holdsRun(pool + POOL_SCORER_START, pool + POOL_SCORER_COUNT, SECTION_SCORERS)) {
         return REFUSED_REFERENCE;
       }
@@ -117,7 +118,8 @@ export class TableCheck {
       const kvLimit = f32At(pool + POOL_KV_LIMIT);
       if (!(kvLimit > 0 && kvLimit <= 1)) return REFUSED_VALUE;
       const nameBytes = u32At(pool + POOL_NAME + 4);
-      if (nameBytes == 0 || !this.pools.add(this.heap, u32At(pool + POOL_NAME), nameBytes, index)) return REFUSED_VALUE;
+      if (nameBytes == 0 || !this.pools.add(this.heap, u32At(pool + POOL_NAME), nameBytes, index))
+        return REFUSED_VALUE;
       // A row in two pools would have two ages; it also bounds the work of everything per pool.
       const start = <i32>u32At(pool + POOL_ENDPOINT_START);
       const end = start + <i32>u32At(pool + POOL_ENDPOINT_COUNT);
@@ -136,10 +138,14 @@ export class TableCheck {
     for (let row = 0; row < count; row++, endpoint += stride) {
       if (!this.holdsString(endpoint + ENDPOINT_ADDRESS)) return REFUSED_REFERENCE;
       if (!this.holdsString(endpoint + ENDPOINT_NAME)) return REFUSED_REFERENCE;
-      if (!this.holdsRun(endpoint + ENDPOINT_ADAPTER_START, endpoint + ENDPOINT_ADAPTER_COUNT, SECTION_ADAPTERS)) {
+      if (
+        !this.holdsRun(endpoint + ENDPOINT_ADAPTER_START, endpoint + ENDPOINT_ADAPTER_COUNT, SECTION_ADAPTERS)
+      ) {
         return REFUSED_REFERENCE;
       }
-      if (!isAddress(this.heap + u32At(endpoint + ENDPOINT_ADDRESS), u32At(endpoint + ENDPOINT_ADDRESS + 4))) {
+      if (
+        !isAddress(this.heap + u32At(endpoint + ENDPOINT_ADDRESS), u32At(endpoint + ENDPOINT_ADDRESS + 4))
+      ) {
         return REFUSED_VALUE;
       }
       if (u32At(endpoint + ENDPOINT_VALID) & VALID_KV_USED) {

@@ -9,33 +9,41 @@
   return load<u8>(ptr);
 }
 
+
 @inline export function u16At(ptr: usize): u32 {
   return load<u16>(ptr);
 }
+
 
 @inline export function u32At(ptr: usize): u32 {
   return load<u32>(ptr);
 }
 
+
 @inline export function i32At(ptr: usize): i32 {
   return load<i32>(ptr);
 }
+
 
 @inline export function u64At(ptr: usize): u64 {
   return load<u64>(ptr);
 }
 
+
 @inline export function f32At(ptr: usize): f32 {
   return load<f32>(ptr);
 }
+
 
 @inline export function putU8(ptr: usize, value: u32): void {
   store<u8>(ptr, <u8>value);
 }
 
+
 @inline export function putU32(ptr: usize, value: u32): void {
   store<u32>(ptr, value);
 }
+
 
 @inline export function putU64(ptr: usize, value: u64): void {
   store<u64>(ptr, value);

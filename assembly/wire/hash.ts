@@ -8,6 +8,6 @@ const FNV_PRIME: u64 = 0x00000100000001b3;
 export function fnv1a64(ptr: usize, bytes: u32): u64 {
   let hash = FNV_OFFSET_BASIS;
   const end = ptr + <usize>bytes;
-  for (let at = ptr; at < end; at++) hash = (hash ^ <u64>load<u8>(at)) * FNV_PRIME;
+  for (let at = ptr; at < end; at++) hash = (hash ^ (<u64>load<u8>(at))) * FNV_PRIME;
   return hash;
 }

@@ -122,7 +122,8 @@ export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
   if (bytes < HEADER_VERSION + 2) return REFUSED_TRUNCATED;
   if (load<u16>(ptr + HEADER_VERSION) != VERSION) return REFUSED_VERSION;
   if (bytes < HEADER_FIXED_BYTES) return REFUSED_TRUNCATED;
-  if (load<u16>(ptr + HEADER_KIND) != kind || (kind != KIND_TABLE && kind != KIND_REPORT)) return REFUSED_KIND;
+  if (load<u16>(ptr + HEADER_KIND) != kind || (kind != KIND_TABLE && kind != KIND_REPORT))
+    return REFUSED_KIND;
   // Within one version only rows and the number of sections may grow, never the header.
   if (load<u16>(ptr + HEADER_HEADER_BYTES) != HEADER_FIXED_BYTES) return REFUSED_HEADER;
   const total = load<u32>(ptr + HEADER_TOTAL_BYTES);

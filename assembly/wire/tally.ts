@@ -8,7 +8,14 @@ import {
 } from "./layout";
 
 /** Writes one TALLY row (`TALLY_STRIDE` bytes) at `ptr`; uncached tokens beyond 32 bits are capped. */
-export function writeTally(ptr: usize, id: u64, requests: u32, uncached: u64, resident: u64, picks: u64): void {
+export function writeTally(
+  ptr: usize,
+  id: u64,
+  requests: u32,
+  uncached: u64,
+  resident: u64,
+  picks: u64,
+): void {
   memory.fill(ptr, 0, TALLY_STRIDE);
   store<u64>(ptr + TALLY_ID, id);
   store<u32>(ptr + TALLY_REQUESTS, requests);

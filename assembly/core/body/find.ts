@@ -1,0 +1,82 @@
+/**
+ * Searches over raw bytes, 16 at a time (SIMD), the rest one by one. Each returns the address of the
+ * first hit in [at, end), or `end`. Nothing outside [at, end) is read.
+ */
+
+const QUOTE: u8 = 0x22;
+const BACKSLASH: u8 = 0x5c;
+/** `{` and `[` are the same byte once bit 0x20 is set, and so are `}` and `]`; nothing else becomes these. */
+const CASE_BIT: u8 = 0x20;
+const OPENING: u8 = 0x7b;
+const CLOSING: u8 = 0x7d;
+
+/** First quote or backslash: what ends a run of plain bytes in a string. */
+export function findQuoteOrBackslash(at: usize, end: usize): usize {
+  const quotes = i8x16.splat(QUOTE);
+  const backslashes = i8x16.splat(BACKSLASH);
+  // Long strings: four vectors per test, the exact place is then found by the loop below.
+  while (at + 64 <= end) {
+    const a = v128.load(at);
+    const b = v128.load(at, 16);
+    const c = v128.load(at, 32);
+    const d = v128.load(at, 48);
+    const hits = v128.or(
+      v128.or(
+        v128.or(i8x16.eq(a, quotes), i8x16.eq(a, backslashes)),
+        v128.or(i8x16.eq(b, quotes), i8x16.eq(b, backslashes)),
+      ),
+      v128.or(
+        v128.or(i8x16.eq(c, quotes), i8x16.eq(c, backslashes)),
+        v128.or(i8x16.eq(d, quotes), i8x16.eq(d, backslashes)),
+      ),
+    );
+    if (v128.any_true(hits)) break;
+    at += 64;
+  }
+  while (at + 16 <= end) {
+    const bytes = v128.load(at);
+    const mask = i8x16.bitmask(v128.or(i8x16.eq(bytes, quotes), i8x16.eq(bytes, backslashes)));
+    if (mask != 0) return at + ctz<i32>(mask);
+    at += 16;
+  }
+  while (at < end) {
+    const byte = load<u8>(at);
+    if (byte == QUOTE || byte == BACKSLASH) return at;
+    at++;
+  }
+  return end;
+}
+
+/** First quote or bracket of either kind: what matters inside a value that is skipped. */
+export function findQuoteOrBracket(at: usize, end: usize): usize {
+  const quotes = i8x16.splat(QUOTE);
+  const caseBits = i8x16.splat(CASE_BIT);
+  const openings = i8x16.splat(OPENING);
+  const closings = i8x16.splat(CLOSING);
+  while (at + 16 <= end) {
+    const bytes = v128.load(at);
+    const folded = v128.or(bytes, caseBits);
+    const mask = i8x16.bitmask(
+      v128.or(i8x16.eq(bytes, quotes), v128.or(i8x16.eq(folded, openings), i8x16.eq(folded, closings))),
+    );
+    if (mask != 0) return at + ctz<i32>(mask);
+    at += 16;
+  }
+  while (at < end) {
+    const byte = load<u8>(at);
+    const folded = byte | CASE_BIT;
+    if (byte == QUOTE || folded == OPENING || folded == CLOSING) return at;
+    at++;
+  }
+  return end;
+}
+
+/** First byte that is not JSON white space (space, tab, line feed, carriage return). */
+export function skipWhitespace(at: usize, end: usize): usize {
+  while (at < end) {
+    const byte = load<u8>(at);
+    if (byte != 0x20 && byte != 0x0a && byte != 0x0d && byte != 0x09) return at;
+    at++;
+  }
+  return end;
+}

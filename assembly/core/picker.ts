@@ -1,0 +1,137 @@
+import {
+  PROFILE_EPP,
+  PROFILE_LEAST_REQUEST,
+  PROFILE_RANDOM,
+  PROFILE_ROUND_ROBIN,
+  PROFILE_WEIGHTED,
+} from "../wire/layout";
+import { Filter } from "./filters/filter";
+import { Ready } from "./filters/ready";
+import { Ledger } from "./ledger";
+import { PickContext } from "./pick_context";
+import { Epp } from "./profiles/epp";
+import { LeastRequest } from "./profiles/least_request";
+import { Profile } from "./profiles/profile";
+import { RandomOrder } from "./profiles/random_order";
+import { RoundRobin } from "./profiles/round_robin";
+import { Weighted } from "./profiles/weighted";
+import { Random, shuffled } from "./random";
+import { PickRequest } from "./request";
+import { LAST_SCORER_KIND, scorerOf } from "./scorers/registry";
+import { Table } from "./table";
+
+/** Endpoints in a pick list: the best, and what a retry walks. */
+export const PICKS_MAX: i32 = 3;
+
+/** Filters, then a profile's scores, then the best three. All chance comes from the seed. */
+export class Picker {
+  /** Rows picked, best first; as many as `pick` returned. */
+  picked: StaticArray<i32> = new StaticArray<i32>(PICKS_MAX);
+
+  private context: PickContext;
+  private ready: Filter = new Ready();
+  private profiles: StaticArray<Profile> = profilesByNumber();
+
+  constructor(seed: u64) {
+    this.context = new PickContext(new Random(seed));
+  }
+
+  /**
+   * Picks up to three distinct endpoints of `pool` for `request` into `picked`. Equal scores: fewer
+   * requests in flight first (where the profile says so), then chance, so that no endpoint is pinned
+   * by its place in the table. Where no load is known all scores are equal, and what is in flight
+   * decides. Returns how many were picked; 0 if no endpoint is ready, or the pool is not in the table.
+   */
+  pick(table: Table, ledger: Ledger, pool: i32, request: PickRequest): i32 {
+    if (pool < 0 || pool >= table.poolCount) return 0;
+    const context = this.context;
+    context.begin(table, ledger, pool, request);
+    this.ready.apply(context);
+    if (context.count == 0) return 0;
+    context.countInFlight();
+    const profile = unchecked(this.profiles[unchecked(table.poolProfile[pool])]);
+    profile.rank(context);
+    return this.takeBest(context, profile.prefersFewerInFlight);
+  }
+
+  /**
+   * The SCORER_* kinds that the pool's profile names and that nothing here computes, as bits
+   * `1 << kind`; 0 if the profile is whole.
+   */
+  missingTerms(table: Table, pool: i32): u32 {
+    const terms = unchecked(this.profiles[unchecked(table.poolProfile[pool])]).terms(table, pool);
+    let missing: u32 = 0;
+    for (let kind: u32 = 1; kind <= LAST_SCORER_KIND; kind++) {
+      if (terms & (1 << kind) && scorerOf(kind) == null) missing |= 1 << kind;
+    }
+    return missing;
+  }
+
+  /** One pass over the candidates keeping the best three in order; most fail the first comparison. */
+  private takeBest(context: PickContext, fewerInFlight: bool): i32 {
+    const salt = context.random.next32();
+    const count = context.count;
+    const scores = context.scores;
+    const inFlight = context.inFlight;
+    const candidates = context.candidates;
+    let first = -1;
+    let second = -1;
+    let third = -1;
+    for (let index = 0; index < count; index++) {
+      if (third >= 0) {
+        if (unchecked(scores[index]) < unchecked(scores[third])) continue;
+        if (!isAhead(scores, inFlight, fewerInFlight, salt, index, third)) continue;
+      }
+      if (second < 0 || isAhead(scores, inFlight, fewerInFlight, salt, index, second)) {
+        third = second;
+        if (first < 0 || isAhead(scores, inFlight, fewerInFlight, salt, index, first)) {
+          second = first;
+          first = index;
+        } else {
+          second = index;
+        }
+      } else {
+        third = index;
+      }
+    }
+    const picked = this.picked;
+    unchecked((picked[0] = unchecked(candidates[first])));
+    if (second < 0) return 1;
+    unchecked((picked[1] = unchecked(candidates[second])));
+    if (third < 0) return 2;
+    unchecked((picked[2] = unchecked(candidates[third])));
+    return 3;
+  }
+}
+
+/** Whether candidate `left` comes before `right`: score, then requests in flight, then the salt's order. */
+function isAhead(
+  scores: StaticArray<f32>,
+  inFlight: StaticArray<u32>,
+  fewerInFlight: bool,
+  salt: u32,
+  left: i32,
+  right: i32,
+): bool {
+  const leftScore = unchecked(scores[left]);
+  const rightScore = unchecked(scores[right]);
+  if (leftScore != rightScore) return leftScore > rightScore;
+  if (fewerInFlight) {
+    const leftRequests = unchecked(inFlight[left]);
+    const rightRequests = unchecked(inFlight[right]);
+    if (leftRequests != rightRequests) return leftRequests < rightRequests;
+  }
+  return shuffled(left, salt) < shuffled(right, salt);
+}
+
+function profilesByNumber(): StaticArray<Profile> {
+  const epp = new Epp();
+  const profiles = new StaticArray<Profile>(<i32>PROFILE_WEIGHTED + 1);
+  profiles[0] = epp;
+  profiles[PROFILE_EPP] = epp;
+  profiles[PROFILE_LEAST_REQUEST] = new LeastRequest();
+  profiles[PROFILE_ROUND_ROBIN] = new RoundRobin();
+  profiles[PROFILE_RANDOM] = new RandomOrder();
+  profiles[PROFILE_WEIGHTED] = new Weighted();
+  return profiles;
+}

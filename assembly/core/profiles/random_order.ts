@@ -1,0 +1,13 @@
+import { PickContext } from "../pick_context";
+import { Profile } from "./profile";
+
+/** Every ready endpoint alike. */
+export class RandomOrder extends Profile {
+  get prefersFewerInFlight(): bool {
+    return false;
+  }
+
+  rank(context: PickContext): void {
+    context.clearScores();
+  }
+}
