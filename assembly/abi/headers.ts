@@ -1,0 +1,28 @@
+import {
+  proxy_get_header_map_value,
+  proxy_remove_header_map_value,
+  proxy_replace_header_map_value,
+} from "./imports";
+import { RET_BYTES, RET_PTR, clearArrived } from "./memory";
+import { STATUS_OK } from "./status";
+import { Text } from "./text";
+
+const MAP_REQUEST_HEADERS: u32 = 0;
+
+/** True with the (first) value in the arrival buffer; false where the header is absent. */
+export function getRequestHeader(name: Text): bool {
+  clearArrived();
+  return (
+    proxy_get_header_map_value(MAP_REQUEST_HEADERS, name.ptr, name.bytes, RET_PTR, RET_BYTES) == STATUS_OK
+  );
+}
+
+/** Collapses repeats into one value. Envoy clears the route cache (ABI <= 0.2.1). */
+export function setRequestHeader(name: Text, value: usize, bytes: i32): bool {
+  return proxy_replace_header_map_value(MAP_REQUEST_HEADERS, name.ptr, name.bytes, value, bytes) == STATUS_OK;
+}
+
+/** Removes every value of that name. Envoy clears the route cache (ABI <= 0.2.1). */
+export function removeRequestHeader(name: Text): bool {
+  return proxy_remove_header_map_value(MAP_REQUEST_HEADERS, name.ptr, name.bytes) == STATUS_OK;
+}

@@ -1,0 +1,122 @@
+import {
+  ACCEPTED,
+  HEADER_EPOCH,
+  HEADER_SEQUENCE,
+  KIND_TABLE,
+  REFUSED_STALE_SEQUENCE,
+} from "../../wire/layout";
+import { checkMessage } from "../../wire/reader";
+import { Ledger } from "../../core/ledger";
+import { Table } from "../../core/table";
+import { Counter } from "../../abi/metrics";
+import { FeedTarget, Settings } from "../settings";
+import { Link } from "./link";
+import { Report } from "./report";
+
+/** Silence after which a controller's epoch no longer keeps an older one's tables out. */
+const SILENT_MS: f64 = 2000;
+const REPORT_EVERY_MS: f64 = 100;
+const HELLO_EVERY_MS: f64 = 1000;
+
+/**
+ * The lease holder's side of the feed: one stream to every controller, the newest table of one of
+ * them applied, the Envoy's counts reported to all.
+ */
+export class Feed {
+  refused: u32 = 0;
+  /** REFUSED_* of the last refusal, 0 if there was none. */
+  lastRefusal: u32 = 0;
+  private links: Link[] = [];
+  private readonly report: Report = new Report();
+  private reportedMs: f64 = 0;
+  /** Counts moved since the last report. */
+  private dirty: bool = false;
+  private readonly acceptedCounter: Counter = new Counter("inference_picker.feed.tables_accepted");
+  private readonly refusedCounter: Counter = new Counter("inference_picker.feed.tables_refused");
+
+  /** Replaces the targets; live streams of the old ones are closed. */
+  retarget(targets: FeedTarget[]): void {
+    this.drop();
+    this.links = [];
+    for (let i = 0; i < targets.length; i++) this.links.push(new Link(targets[i]));
+  }
+
+  /** Dials what is due and reports: at once on a new stream, else when counts changed, else once a second. */
+  tick(
+    nowMs: f64,
+    table: Table,
+    ledger: Ledger,
+    settings: Settings,
+    self: u64,
+    liveSlots: i32,
+    changed: bool,
+  ): void {
+    let opened = false;
+    for (let i = 0; i < this.links.length; i++) opened = this.links[i].tick(nowMs) || opened;
+    this.dirty = this.dirty || changed;
+    const since = nowMs - this.reportedMs;
+    if (!opened && since < (this.dirty ? REPORT_EVERY_MS : HELLO_EVERY_MS)) return;
+    this.dirty = false;
+    this.reportedMs = nowMs;
+    this.report.build(table, ledger, settings, self, this.refused, this.lastRefusal, liveSlots);
+    for (let i = 0; i < this.links.length; i++) this.links[i].send(this.report.ptr, this.report.bytes);
+  }
+
+  /**
+   * A message from a controller. True if `table` took it. The rule: within an epoch the sequence must
+   * rise; a later epoch (a controller that started later) always wins; an earlier one only while
+   * no stream of the present epoch is open and heard of.
+   */
+  receive(token: u32, message: usize, bytes: u32, nowMs: f64, table: Table): bool {
+    const link = this.linkOf(token);
+    if (link == null) return false;
+    link.heard(nowMs);
+    let verdict = checkMessage(message, bytes, KIND_TABLE);
+    if (verdict == ACCEPTED) {
+      const epoch = load<u64>(message + HEADER_EPOCH);
+      const sequence = load<u64>(message + HEADER_SEQUENCE);
+      link.epoch = epoch;
+      if (epoch == table.epoch && sequence <= table.sequence) verdict = REFUSED_STALE_SEQUENCE;
+      else if (epoch < table.epoch && this.hears(table.epoch, nowMs)) return false;
+      else verdict = table.decode(message, bytes, nowMs);
+    }
+    if (verdict == ACCEPTED) {
+      this.acceptedCounter.add();
+      return true;
+    }
+    this.refused++;
+    this.lastRefusal = verdict;
+    this.refusedCounter.add();
+    return false;
+  }
+
+  /** False for a stream that is not ours (any more). */
+  closed(token: u32, nowMs: f64): bool {
+    const link = this.linkOf(token);
+    if (link == null) return false;
+    link.closed(nowMs);
+    return true;
+  }
+
+  drop(): void {
+    for (let i = 0; i < this.links.length; i++) this.links[i].drop();
+  }
+
+  forget(): void {
+    for (let i = 0; i < this.links.length; i++) this.links[i].forget();
+  }
+
+  private hears(epoch: u64, nowMs: f64): bool {
+    for (let i = 0; i < this.links.length; i++) {
+      const link = this.links[i];
+      if (link.token != 0 && link.epoch == epoch && nowMs - link.lastMessageMs < SILENT_MS) return true;
+    }
+    return false;
+  }
+
+  private linkOf(token: u32): Link | null {
+    if (token == 0) return null;
+    for (let i = 0; i < this.links.length; i++) if (this.links[i].token == token) return this.links[i];
+    return null;
+  }
+}

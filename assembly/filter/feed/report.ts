@@ -1,0 +1,112 @@
+import { arrivedBytes, arrivedPtr } from "../../abi/memory";
+import { getProperty } from "../../abi/properties";
+import { Ledger } from "../../core/ledger";
+import { Table } from "../../core/table";
+import {
+  DIRECTORY_ENTRY_BYTES,
+  ENTRY_COUNT,
+  ENTRY_OFFSET,
+  ENTRY_STRIDE,
+  HEADER_EPOCH,
+  HEADER_FIXED_BYTES,
+  HEADER_FLAGS,
+  HEADER_HEADER_BYTES,
+  HEADER_KIND,
+  HEADER_MAGIC,
+  HEADER_SECTION_COUNT,
+  HEADER_SEQUENCE,
+  HEADER_TOTAL_BYTES,
+  HEADER_VERSION,
+  IDENTITY_GENERATION,
+  IDENTITY_HOLDER,
+  IDENTITY_LAST_REFUSAL,
+  IDENTITY_LIVE_SLOTS,
+  IDENTITY_NODE,
+  IDENTITY_REFUSED,
+  IDENTITY_STRIDE,
+  KIND_REPORT,
+  MAGIC,
+  MAX_ENDPOINTS,
+  MAX_STRING_BYTES,
+  REPORT_SECTIONS,
+  REPORT_SECTION_ENDPOINTS,
+  REPORT_SECTION_IDENTITY,
+  REPORT_SECTION_STRINGS,
+  TALLY_STRIDE,
+  VERSION,
+} from "../../wire/layout";
+import { PROPERTY_NODE_ID } from "../names";
+import { Settings } from "../settings";
+
+const HEADER_BYTES: u32 = HEADER_FIXED_BYTES + REPORT_SECTIONS * DIRECTORY_ENTRY_BYTES;
+
+/** The message to the controller: who we are, which table is applied, what is in flight in this Envoy. */
+export class Report {
+  private value: StaticArray<u8> = new StaticArray<u8>(4096);
+  bytes: i32 = 0;
+  private node: ArrayBuffer = new ArrayBuffer(0);
+
+  get ptr(): usize {
+    return changetype<usize>(this.value);
+  }
+
+  build(
+    table: Table,
+    ledger: Ledger,
+    settings: Settings,
+    holder: u64,
+    refused: u32,
+    lastRefusal: u32,
+    liveSlots: u32,
+  ): void {
+    if (this.node.byteLength == 0) this.node = nodeName(settings.node);
+    const nodeBytes = this.node.byteLength;
+    const identity = HEADER_BYTES;
+    const tallies = identity + IDENTITY_STRIDE;
+    const capacity = min(<i32>MAX_ENDPOINTS, ledger.accounts);
+    const most = <i32>tallies + capacity * <i32>TALLY_STRIDE + nodeBytes;
+    if (this.value.length < most) this.value = new StaticArray<u8>((most + 4095) & ~4095);
+    const base = this.ptr;
+    const rows = <u32>ledger.writeTotals(base + tallies, capacity);
+    const strings = tallies + rows * TALLY_STRIDE;
+    memory.copy(base + strings, changetype<usize>(this.node), nodeBytes);
+    this.bytes = <i32>strings + nodeBytes;
+
+    memory.fill(base, 0, tallies);
+    store<u32>(base + HEADER_MAGIC, MAGIC);
+    store<u16>(base + HEADER_VERSION, <u16>VERSION);
+    store<u16>(base + HEADER_HEADER_BYTES, <u16>HEADER_BYTES);
+    store<u16>(base + HEADER_KIND, <u16>KIND_REPORT);
+    store<u16>(base + HEADER_FLAGS, 0);
+    store<u32>(base + HEADER_TOTAL_BYTES, this.bytes);
+    store<u64>(base + HEADER_EPOCH, table.epoch);
+    store<u64>(base + HEADER_SEQUENCE, table.sequence);
+    store<u32>(base + HEADER_SECTION_COUNT, REPORT_SECTIONS);
+    directory(base, REPORT_SECTION_IDENTITY, identity, 1, IDENTITY_STRIDE);
+    directory(base, REPORT_SECTION_ENDPOINTS, tallies, rows, TALLY_STRIDE);
+    directory(base, REPORT_SECTION_STRINGS, strings, nodeBytes, 1);
+    const row = base + identity;
+    store<u32>(row + IDENTITY_NODE + 4, nodeBytes);
+    store<u64>(row + IDENTITY_GENERATION, settings.generation);
+    store<u64>(row + IDENTITY_HOLDER, holder);
+    store<u32>(row + IDENTITY_REFUSED, refused);
+    store<u32>(row + IDENTITY_LAST_REFUSAL, lastRefusal);
+    store<u32>(row + IDENTITY_LIVE_SLOTS, liveSlots);
+  }
+}
+
+/** The configured name, else Envoy's node id; empty where Envoy has none. */
+function nodeName(configured: string): ArrayBuffer {
+  if (configured.length > 0) return String.UTF8.encode(configured);
+  const bytes = getProperty(PROPERTY_NODE_ID) ? min(arrivedBytes(), <i32>MAX_STRING_BYTES) : 0;
+  const name = new ArrayBuffer(bytes);
+  memory.copy(changetype<usize>(name), arrivedPtr(), bytes);
+  return name;
+}
+
+function directory(base: usize, section: u32, offset: u32, count: u32, stride: u32): void {
+  const entry = base + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
+  store<u32>(entry + ENTRY_OFFSET, offset);
+  store<u32>(entry + ENTRY_COUNT, count);
+  store<u16>(entry + ENTRY_STRIDE, <u16>stride);
+}

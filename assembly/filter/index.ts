@@ -1,0 +1,67 @@
+/**
+ * The module's exports: the ABI version, `malloc`, and those callbacks of proxy-wasm 0.2.1 that do
+ * something. Envoy calls into the VM only for what is exported, so a callback that is not needed
+ * costs nothing: there is no on_context_create, no on_log, no response callback here.
+ */
+import "../abi/abort";
+import { randomBits } from "../abi/clock";
+import { arrivedBytes, arrivedPtr } from "../abi/memory";
+import { BUFFER_PLUGIN_CONFIGURATION, getBuffer } from "../abi/buffers";
+import { LEVEL_ERROR, log } from "../abi/log";
+import { setTickPeriod } from "../abi/timer";
+import { Settings } from "./settings";
+import { Streams } from "./stream";
+import { Vm } from "./vm";
+
+export { malloc } from "../abi/memory";
+
+const vm = new Vm(randomBits());
+const streams = new Streams(vm);
+
+export function proxy_abi_version_0_2_1(): void {}
+
+/** Runs in a throw-away VM on the main thread too: nothing here dials, registers or claims. */
+export function proxy_on_configure(rootId: u32, configurationBytes: u32): u32 {
+  let text = "";
+  if (configurationBytes > 0 && getBuffer(BUFFER_PLUGIN_CONFIGURATION, 0, configurationBytes)) {
+    text = String.UTF8.decodeUnsafe(arrivedPtr(), arrivedBytes());
+  }
+  const settings = Settings.parse(text);
+  if (settings.error.length > 0) {
+    log(LEVEL_ERROR, "configuration refused: " + settings.error);
+    return 0;
+  }
+  vm.configure(rootId, settings);
+  setTickPeriod(settings.tickMs);
+  return 1;
+}
+
+export function proxy_on_tick(rootId: u32): void {
+  vm.tick(rootId);
+}
+
+export function proxy_on_queue_ready(rootId: u32, token: u32): void {
+  vm.queueReady(token);
+}
+
+export function proxy_on_grpc_receive(rootId: u32, token: u32, bytes: u32): void {
+  vm.receive(token, bytes);
+}
+
+export function proxy_on_grpc_close(rootId: u32, token: u32, status: u32): void {
+  vm.closed(token);
+}
+
+export function proxy_on_request_headers(contextId: u32, headers: u32, endOfStream: u32): u32 {
+  return streams.headers(contextId, endOfStream != 0);
+}
+
+export function proxy_on_request_body(contextId: u32, bodyBytes: u32, endOfStream: u32): u32 {
+  return streams.body(contextId, bodyBytes, endOfStream != 0);
+}
+
+/** The last callback of a stream, and of a root context. */
+export function proxy_on_delete(contextId: u32): void {
+  streams.end(contextId);
+  vm.deleted(contextId);
+}

@@ -1,0 +1,25 @@
+import { Text } from "../abi/text";
+import { VERSION } from "../wire/layout";
+
+/**
+ * Everything shared through the host carries this prefix: under Istio all modules share one vm_id.
+ * The wire version is part of it, so modules of different versions never read each other's bytes.
+ */
+export const SHARED_PREFIX: string = "inference-picker/" + VERSION.toString() + "/";
+
+export const HEADER_PICK = new Text("x-gateway-destination-endpoint");
+/** Read and removed by Envoy's router: how often it may retry. */
+export const HEADER_MAX_RETRIES = new Text("x-envoy-max-retries");
+export const HEADER_OBJECTIVE = new Text("x-gateway-inference-objective");
+export const HEADER_CONTENT_ENCODING = new Text("content-encoding");
+export const HEADER_CONTENT_TYPE = new Text("content-type");
+
+export const PROPERTY_CLUSTER = new Text("xds\0cluster_name");
+export const PROPERTY_ROUTE_POOL = new Text("xds\0route_metadata\0filter_metadata\0inference-picker\0pool");
+export const PROPERTY_ROUTE_FAILURE_MODE = new Text(
+  "xds\0route_metadata\0filter_metadata\0inference-picker\0failureMode",
+);
+export const PROPERTY_NODE_ID = new Text("node\0id");
+
+export const FEED_SERVICE = new Text("inference_picker.feed.v1.Feed");
+export const FEED_METHOD = new Text("Stream");

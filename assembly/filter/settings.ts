@@ -1,0 +1,82 @@
+import { JsonReader } from "./json_reader";
+
+/** A controller to take tables from. */
+export class FeedTarget {
+  constructor(
+    /** Envoy cluster that reaches it. */
+    readonly cluster: string,
+    /** `:authority` of the stream; a cluster name with `|` would make an invalid one. */
+    readonly authority: string,
+  ) {}
+}
+
+const MIN_TICK_MS: i64 = 5;
+const MAX_TICK_MS: i64 = 1000;
+const MAX_FEEDS: i32 = 8;
+
+/**
+ * The filter's configuration, a JSON object:
+ *
+ *   generation  integer >= 0, default 0    which configuration this is; of two that overlap in one
+ *                                          Envoy the higher one holds the feed
+ *   feeds       array of at most 8 objects {cluster: string, authority?: string}, default empty
+ *   tickMs      integer 5..1000, default 25   how often counts are published and merged
+ *   node        string, default Envoy's node id   what the controller knows this Envoy by
+ *
+ * An unknown key, a wrong type or a value out of range is an error that names its path, the value and
+ * the bound; Envoy then refuses the configuration and keeps the one it has.
+ */
+export class Settings {
+  generation: u64 = 0;
+  tickMs: u32 = 25;
+  readonly feeds: FeedTarget[] = [];
+  node: string = "";
+  /** Empty when the configuration is good. */
+  error: string = "";
+
+  /** Never null: look at `error`. An empty configuration means all defaults. */
+  static parse(text: string): Settings {
+    const settings = new Settings();
+    if (text.length == 0) return settings;
+    const reader = new JsonReader(text);
+    settings.read(reader);
+    if (reader.error.length == 0) reader.end();
+    settings.error = reader.error;
+    return settings;
+  }
+
+  private read(reader: JsonReader): void {
+    if (!reader.open("", "{")) return;
+    while (reader.more("}")) {
+      const key = reader.key();
+      if (key == "generation") this.generation = <u64>reader.integer(key, 0, i64.MAX_VALUE);
+      else if (key == "tickMs") this.tickMs = <u32>reader.integer(key, MIN_TICK_MS, MAX_TICK_MS);
+      else if (key == "feeds") this.readFeeds(reader);
+      else if (key == "node") this.node = reader.text(key);
+      else reader.fail(key, "unknown key (known: generation, feeds, tickMs, node)");
+    }
+  }
+
+  private readFeeds(reader: JsonReader): void {
+    if (!reader.open("feeds", "[")) return;
+    while (reader.more("]")) {
+      const path = "feeds[" + this.feeds.length.toString() + "]";
+      if (this.feeds.length == MAX_FEEDS) {
+        reader.fail(path, "more than " + MAX_FEEDS.toString() + " feeds");
+        return;
+      }
+      if (!reader.open(path, "{")) return;
+      let cluster = "";
+      let authority = "";
+      while (reader.more("}")) {
+        const key = reader.key();
+        if (key == "cluster") cluster = reader.text(path + ".cluster");
+        else if (key == "authority") authority = reader.text(path + ".authority");
+        else reader.fail(path + "." + key, "unknown key (known: cluster, authority)");
+      }
+      if (reader.error.length == 0 && cluster.length == 0)
+        reader.fail(path + ".cluster", "must not be empty");
+      this.feeds.push(new FeedTarget(cluster, authority.length > 0 ? authority : cluster));
+    }
+  }
+}

@@ -1,0 +1,310 @@
+import { BUFFER_REQUEST_BODY, getBuffer } from "../abi/buffers";
+import { getRequestHeader, removeRequestHeader, setRequestHeader } from "../abi/headers";
+import { arrivedBytes, arrivedPtr } from "../abi/memory";
+import { Counter } from "../abi/metrics";
+import { getProperty } from "../abi/properties";
+import { ACTION_CONTINUE, ACTION_PAUSE } from "../abi/status";
+import { BodyScanner, SCAN_MALFORMED } from "../core/body/body_scanner";
+import { PICKS_MAX } from "../core/picker";
+import { PickRequest } from "../core/request";
+import {
+  FAILURE_MODE_FAIL_OPEN,
+  POOL_FLAG_KNOWN_MODELS_ONLY,
+  POOL_FLAG_READ_BODY,
+  POOL_FLAG_REQUIRE_MODEL,
+} from "../wire/layout";
+import {
+  Answer,
+  BODY_TOO_LARGE,
+  MALFORMED_BODY,
+  MODEL_INVALID,
+  MODEL_MISSING,
+  MODEL_UNKNOWN,
+  NO_ENDPOINT,
+  NO_TABLE,
+  SHED,
+} from "./answers";
+import {
+  HEADER_CONTENT_ENCODING,
+  HEADER_CONTENT_TYPE,
+  HEADER_MAX_RETRIES,
+  HEADER_OBJECTIVE,
+  HEADER_PICK,
+  PROPERTY_CLUSTER,
+  PROPERTY_ROUTE_FAILURE_MODE,
+  PROPERTY_ROUTE_POOL,
+} from "./names";
+import { StreamState, StreamTable } from "./stream_table";
+import { Vm } from "./vm";
+
+/** The body is fetched and scanned in pieces of this size, which stay in the cache. */
+const PIECE_BYTES: u32 = 65536;
+/** Until usage corrects it: bytes of JSON per prompt token, English text and its framing. */
+const BYTES_PER_TOKEN: u32 = 4;
+/** Three `ip:port` with commas; an IPv6 address with port takes 47 bytes. */
+const PICK_BYTES: i32 = 512;
+
+/** One request's way through a VM: headers → body → pick → account. */
+export class Streams {
+  private readonly table: StreamTable = new StreamTable();
+  private readonly request: PickRequest = new PickRequest();
+  private readonly picks: StaticArray<u8> = new StaticArray<u8>(PICK_BYTES);
+  private readonly retries: usize = memory.data(8);
+  private readonly picked: Counter = new Counter("inference_picker.picks");
+  private readonly unpicked: Counter = new Counter("inference_picker.fail_open");
+  private readonly answered: Counter = new Counter("inference_picker.answers");
+
+  constructor(private readonly vm: Vm) {}
+
+  headers(contextId: u32, endOfStream: bool): u32 {
+    const vm = this.vm;
+    if (!vm.ready) return this.withoutTable();
+    const pool = this.poolOfRoute();
+    if (pool < 0) return this.notOurs();
+    const flags = vm.table.poolFlags[pool];
+    let priority = 0;
+    if (vm.table.poolObjectiveCount[pool] > 0 && getRequestHeader(HEADER_OBJECTIVE)) {
+      priority = vm.table.objectivePriority(pool, arrivedPtr(), arrivedBytes());
+    }
+    // A compressed body cannot be read here: headers and load decide, as where the pool needs no body.
+    if (endOfStream || (flags & POOL_FLAG_READ_BODY) == 0 || getRequestHeader(HEADER_CONTENT_ENCODING)) {
+      return this.pick(contextId, null, pool, priority, null, 0);
+    }
+    const state = this.table.add(contextId);
+    state.priority = priority;
+    this.remember(state, pool);
+    this.table.beginBody(state);
+    return ACTION_PAUSE;
+  }
+
+  /** `buffered` counts every byte of the body so far, while it is held. */
+  body(contextId: u32, buffered: u32, endOfStream: bool): u32 {
+    const state = this.table.find(contextId);
+    if (state == null || !state.reading) return ACTION_CONTINUE;
+    const scanner = state.scanner!;
+    const pool = this.poolAgain(state);
+    if (pool < 0) return this.release(state, null);
+    const table = this.vm.table;
+    const window = table.poolBodyWindow[pool];
+    while (state.scannedBytes < buffered) {
+      const length = min(PIECE_BYTES, buffered - state.scannedBytes);
+      if (!getBuffer(BUFFER_REQUEST_BODY, state.scannedBytes, length)) break;
+      if (state.scannedBytes == 0 && !looksLikeJson(arrivedPtr(), arrivedBytes()) && !this.claimsJson()) {
+        return this.pick(contextId, state, pool, state.priority, null, buffered);
+      }
+      if (arrivedBytes() == 0) break;
+      state.scannedBytes += arrivedBytes();
+      if (scanner.feed(arrivedPtr(), arrivedBytes()) == SCAN_MALFORMED) return this.malformed(state, scanner);
+      if (scanner.modelSeen && state.scannedBytes >= window) {
+        return this.pickByModel(contextId, state, pool, scanner, buffered);
+      }
+    }
+    if (!endOfStream) {
+      if (buffered <= table.poolBodyLimit[pool]) return ACTION_PAUSE;
+      return this.answer(
+        state,
+        BODY_TOO_LARGE,
+        "the model was not found in the first " +
+          buffered.toString() +
+          " bytes; the limit of a body whose model comes late is " +
+          table.poolBodyLimit[pool].toString() +
+          " bytes",
+      );
+    }
+    if (scanner.finish() == SCAN_MALFORMED) return this.malformed(state, scanner);
+    return this.pickByModel(contextId, state, pool, scanner, buffered);
+  }
+
+  /** The request is over, however it ended. */
+  end(contextId: u32): void {
+    const state = this.table.find(contextId);
+    if (state == null) return;
+    if (state.account >= 0) {
+      this.vm.ledger.close(state.account, state.uncachedTokens, state.residentTokens);
+    }
+    this.table.remove(state);
+  }
+
+  private pickByModel(
+    contextId: u32,
+    state: StreamState,
+    pool: i32,
+    scanner: BodyScanner,
+    buffered: u32,
+  ): u32 {
+    const table = this.vm.table;
+    const flags = table.poolFlags[pool];
+    if (!scanner.modelSeen) {
+      if ((flags & POOL_FLAG_REQUIRE_MODEL) != 0)
+        return this.answer(state, MODEL_MISSING, "you must provide a model parameter");
+      return this.pick(contextId, state, pool, state.priority, null, buffered);
+    }
+    if (!scanner.modelIsString || scanner.modelTooLong) {
+      return this.answer(state, MODEL_INVALID, "model must be a string of at most 1024 bytes");
+    }
+    if (
+      (flags & POOL_FLAG_KNOWN_MODELS_ONLY) != 0 &&
+      table.modelIndex(pool, scanner.modelPtr(), scanner.modelBytes) < 0
+    ) {
+      const name = text(scanner.modelPtr(), scanner.modelBytes);
+      return this.answer(state, MODEL_UNKNOWN, "the model `" + name + "` does not exist");
+    }
+    return this.pick(contextId, state, pool, state.priority, scanner, buffered);
+  }
+
+  /** Picks and lets the request go on; `state` is null where nothing had to be kept so far. */
+  private pick(
+    contextId: u32,
+    known: StreamState | null,
+    pool: i32,
+    priority: i32,
+    scanner: BodyScanner | null,
+    bodyBytes: u32,
+  ): u32 {
+    const vm = this.vm;
+    const table = vm.table;
+    if (priority < 0 && table.saturation(pool) >= 1) {
+      return this.answer(known, SHED, "the pool is saturated and the request's objective may be shed");
+    }
+    const request = this.request;
+    request.modelPtr = scanner != null ? scanner.modelPtr() : 0;
+    request.modelBytes = scanner != null ? scanner.modelBytes : 0;
+    request.promptBytes = bodyBytes;
+    request.priority = priority;
+    const count = vm.picker.pick(table, vm.ledger, pool, request);
+    if (count == 0) {
+      if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.release(known, this.unpicked);
+      return this.answer(
+        known,
+        NO_ENDPOINT,
+        "no endpoint of pool " + text(table.poolNamePtr(pool), table.poolNameBytes(pool)) + " is ready",
+      );
+    }
+    setRequestHeader(HEADER_PICK, changetype<usize>(this.picks), this.writePicks(count));
+    if (count < PICKS_MAX) {
+      // A retry beyond the list would discard the last endpoint's own answer for Envoy's bare 503.
+      store<u8>(this.retries, 0x30 + count - 1);
+      setRequestHeader(HEADER_MAX_RETRIES, this.retries, 1);
+    }
+    const state = known != null ? known : this.table.add(contextId);
+    this.table.endBody(state);
+    state.uncachedTokens = bodyBytes / BYTES_PER_TOKEN;
+    state.residentTokens = state.uncachedTokens;
+    state.account = table.rowAccount[vm.picker.picked[0]];
+    vm.ledger.open(state.account, state.uncachedTokens, state.residentTokens);
+    this.picked.add();
+    return ACTION_CONTINUE;
+  }
+
+  /** `best,next,next` into the pick buffer; returns its bytes. */
+  private writePicks(count: i32): i32 {
+    const table = this.vm.table;
+    const picked = this.vm.picker.picked;
+    const start = changetype<usize>(this.picks);
+    let at = start;
+    for (let i = 0; i < min(count, PICKS_MAX); i++) {
+      const bytes = table.addressBytes(picked[i]);
+      if (<i32>(at - start) + bytes + 1 > PICK_BYTES) break;
+      if (i > 0) store<u8>(at++, 0x2c);
+      memory.copy(at, table.addressPtr(picked[i]), bytes);
+      at += bytes;
+    }
+    return <i32>(at - start);
+  }
+
+  /** The pool of the route's cluster, else of the route's own metadata; -1: not ours. */
+  private poolOfRoute(): i32 {
+    if (getProperty(PROPERTY_CLUSTER)) {
+      const pool = this.vm.table.poolOfCluster(arrivedPtr(), arrivedBytes());
+      if (pool >= 0) return pool;
+    }
+    return getProperty(PROPERTY_ROUTE_POOL) ? this.vm.table.poolOfName(arrivedPtr(), arrivedBytes()) : -1;
+  }
+
+  private remember(state: StreamState, pool: i32): void {
+    state.pool = pool;
+    state.tableEpoch = this.vm.table.epoch;
+    state.tableSequence = this.vm.table.sequence;
+  }
+
+  /** Rows and pools move with every table: a pool remembered from an older one is looked up again. */
+  private poolAgain(state: StreamState): i32 {
+    const table = this.vm.table;
+    if (state.tableSequence != table.sequence || state.tableEpoch != table.epoch) {
+      this.remember(state, this.poolOfRoute());
+    }
+    return state.pool;
+  }
+
+  /** Whether the request says that its body is JSON. */
+  private claimsJson(): bool {
+    return getRequestHeader(HEADER_CONTENT_TYPE) && contains(arrivedPtr(), arrivedBytes(), 0x6a736f6e);
+  }
+
+  private malformed(state: StreamState, scanner: BodyScanner): u32 {
+    return this.answer(
+      state,
+      MALFORMED_BODY,
+      "the body is not a valid JSON object: " +
+        scanner.errorText() +
+        " at byte " +
+        scanner.errorOffset.toString(),
+    );
+  }
+
+  private answer(state: StreamState | null, answer: Answer, message: string): u32 {
+    if (state != null) this.table.endBody(state);
+    this.answered.add();
+    answer.send(message);
+    return ACTION_PAUSE;
+  }
+
+  /** Goes on without a pick of ours: the cluster's fallback policy decides. */
+  private release(state: StreamState | null, counter: Counter | null): u32 {
+    if (state != null) this.table.endBody(state);
+    if (counter != null) counter.add();
+    removeRequestHeader(HEADER_PICK);
+    return ACTION_CONTINUE;
+  }
+
+  /** Only a header that is there is removed: an edit would clear the route cache of a route that is not ours. */
+  private notOurs(): u32 {
+    if (getRequestHeader(HEADER_PICK)) removeRequestHeader(HEADER_PICK);
+    return ACTION_CONTINUE;
+  }
+
+  /** No table has come yet: the route's own metadata says whether it is ours and how it fails. */
+  private withoutTable(): u32 {
+    if (!getProperty(PROPERTY_ROUTE_POOL)) return this.notOurs();
+    const open = getProperty(PROPERTY_ROUTE_FAILURE_MODE) && isFailOpen(arrivedPtr(), arrivedBytes());
+    if (open) return this.release(null, this.unpicked);
+    return this.answer(null, NO_TABLE, "no endpoint table has reached this proxy yet");
+  }
+}
+
+function text(ptr: usize, bytes: i32): string {
+  return String.UTF8.decodeUnsafe(ptr, bytes);
+}
+
+function isFailOpen(ptr: usize, bytes: i32): bool {
+  return bytes == 8 && load<u64>(ptr) == 0x6e65704f6c696146; // "FailOpen"
+}
+
+/** Is the first byte that is not white space (or a byte-order mark) an opening brace? */
+function looksLikeJson(ptr: usize, bytes: i32): bool {
+  let at = 0;
+  if (bytes >= 3 && (load<u32>(ptr) & 0xffffff) == 0xbfbbef) at = 3;
+  for (; at < bytes; at++) {
+    const byte = load<u8>(ptr + at);
+    if (byte != 0x20 && byte != 0x0a && byte != 0x0d && byte != 0x09) return byte == 0x7b;
+  }
+  return true;
+}
+
+/** Does it hold the four ASCII letters, given as a big-endian word, in either case? */
+function contains(ptr: usize, bytes: i32, word: u32): bool {
+  for (let i = 0; i + 4 <= bytes; i++) {
+    if ((bswap<u32>(load<u32>(ptr + i)) | 0x20202020) == word) return true;
+  }
+  return false;
+}
