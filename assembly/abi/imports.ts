@@ -11,6 +11,7 @@
 @external("env", "proxy_log")
 export declare function proxy_log(level: u32, ptr: usize, bytes: usize): u32;
 
+
 @external("env", "proxy_get_property")
 export declare function proxy_get_property(
   path: usize,
@@ -18,6 +19,16 @@ export declare function proxy_get_property(
   retPtr: usize,
   retBytes: usize,
 ): u32;
+
+
+@external("env", "proxy_set_property")
+export declare function proxy_set_property(
+  path: usize,
+  pathBytes: usize,
+  value: usize,
+  valueBytes: usize,
+): u32;
+
 
 @external("env", "proxy_get_header_map_value")
 export declare function proxy_get_header_map_value(
@@ -28,6 +39,7 @@ export declare function proxy_get_header_map_value(
   retBytes: usize,
 ): u32;
 
+
 @external("env", "proxy_replace_header_map_value")
 export declare function proxy_replace_header_map_value(
   map: u32,
@@ -37,8 +49,10 @@ export declare function proxy_replace_header_map_value(
   valueBytes: usize,
 ): u32;
 
+
 @external("env", "proxy_remove_header_map_value")
 export declare function proxy_remove_header_map_value(map: u32, key: usize, keyBytes: usize): u32;
+
 
 @external("env", "proxy_get_buffer_bytes")
 export declare function proxy_get_buffer_bytes(
@@ -48,6 +62,7 @@ export declare function proxy_get_buffer_bytes(
   retPtr: usize,
   retBytes: usize,
 ): u32;
+
 
 @external("env", "proxy_send_local_response")
 export declare function proxy_send_local_response(
@@ -61,8 +76,10 @@ export declare function proxy_send_local_response(
   grpcStatus: i32,
 ): u32;
 
+
 @external("env", "proxy_set_tick_period_milliseconds")
 export declare function proxy_set_tick_period_milliseconds(period: u32): u32;
+
 
 @external("env", "proxy_get_shared_data")
 export declare function proxy_get_shared_data(
@@ -73,6 +90,7 @@ export declare function proxy_get_shared_data(
   retCas: usize,
 ): u32;
 
+
 @external("env", "proxy_set_shared_data")
 export declare function proxy_set_shared_data(
   key: usize,
@@ -82,20 +100,26 @@ export declare function proxy_set_shared_data(
   cas: u32,
 ): u32;
 
+
 @external("env", "proxy_register_shared_queue")
 export declare function proxy_register_shared_queue(name: usize, nameBytes: usize, retToken: usize): u32;
+
 
 @external("env", "proxy_enqueue_shared_queue")
 export declare function proxy_enqueue_shared_queue(token: u32, value: usize, valueBytes: usize): u32;
 
+
 @external("env", "proxy_dequeue_shared_queue")
 export declare function proxy_dequeue_shared_queue(token: u32, retPtr: usize, retBytes: usize): u32;
+
 
 @external("env", "proxy_define_metric")
 export declare function proxy_define_metric(kind: u32, name: usize, nameBytes: usize, retId: usize): u32;
 
+
 @external("env", "proxy_increment_metric")
 export declare function proxy_increment_metric(id: u32, by: i64): u32;
+
 
 @external("env", "proxy_grpc_stream")
 export declare function proxy_grpc_stream(
@@ -110,6 +134,7 @@ export declare function proxy_grpc_stream(
   retToken: usize,
 ): u32;
 
+
 @external("env", "proxy_grpc_send")
 export declare function proxy_grpc_send(
   token: u32,
@@ -118,11 +143,14 @@ export declare function proxy_grpc_send(
   endOfStream: u32,
 ): u32;
 
+
 @external("env", "proxy_grpc_close")
 export declare function proxy_grpc_close(token: u32): u32;
 
+
 @external("wasi_snapshot_preview1", "clock_time_get")
 export declare function clock_time_get(clock: u32, precision: u64, retNanoseconds: usize): u32;
+
 
 @external("wasi_snapshot_preview1", "random_get")
 export declare function random_get(ptr: usize, bytes: usize): u32;

@@ -4,6 +4,15 @@ export const STATUS_NOT_FOUND: u32 = 1;
 export const STATUS_BAD_ARGUMENT: u32 = 2;
 export const STATUS_CAS_MISMATCH: u32 = 8;
 
-/** What a callback answers: go on, or hold (with a body: hold and buffer). */
+/** What a callback answers. */
 export const ACTION_CONTINUE: u32 = 0;
+/** At headers: hold them until a later callback continues. After a local response: nothing more. */
 export const ACTION_PAUSE: u32 = 1;
+/**
+ * At a body chunk: hold it, and let the sender wait when the connection's or route's buffer limit is
+ * reached. The callback sees new bytes only, the stream may be resumed at any time, and beyond the
+ * limit it is the filter that answers, since Envoy stays silent.
+ */
+export const ACTION_PAUSE_AND_WATERMARK: u32 = 2;
+/** At a body chunk: throw it away. */
+export const ACTION_DISCARD: u32 = 3;

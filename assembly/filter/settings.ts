@@ -22,6 +22,10 @@ const MAX_FEEDS: i32 = 8;
  *   feeds       array of at most 8 objects {cluster: string, authority?: string}, default empty
  *   tickMs      integer 5..1000, default 25   how often counts are published and merged
  *   node        string, default Envoy's node id   what the controller knows this Envoy by
+ *   pick        "header" (default) or "property"   how the pick leaves the filter: as the request
+ *                                          header, which makes Envoy choose the route anew, or as filter
+ *                                          state, from which a header_mutation filter behind this one
+ *                                          writes the header without that
  *
  * An unknown key, a wrong type or a value out of range is an error that names its path, the value and
  * the bound; Envoy then refuses the configuration and keeps the one it has.
@@ -31,6 +35,7 @@ export class Settings {
   tickMs: u32 = 25;
   readonly feeds: FeedTarget[] = [];
   node: string = "";
+  pickByProperty: bool = false;
   /** Empty when the configuration is good. */
   error: string = "";
 
@@ -53,8 +58,16 @@ export class Settings {
       else if (key == "tickMs") this.tickMs = <u32>reader.integer(key, MIN_TICK_MS, MAX_TICK_MS);
       else if (key == "feeds") this.readFeeds(reader);
       else if (key == "node") this.node = reader.text(key);
-      else reader.fail(key, "unknown key (known: generation, feeds, tickMs, node)");
+      else if (key == "pick") this.readPick(reader);
+      else reader.fail(key, "unknown key (known: generation, feeds, tickMs, node, pick)");
     }
+  }
+
+  private readPick(reader: JsonReader): void {
+    const value = reader.text("pick");
+    this.pickByProperty = value == "property";
+    if (!this.pickByProperty && value != "header")
+      reader.fail("pick", '"' + value + '" is neither "header" nor "property"');
   }
 
   private readFeeds(reader: JsonReader): void {

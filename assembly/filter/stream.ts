@@ -2,8 +2,8 @@ import { BUFFER_REQUEST_BODY, getBuffer } from "../abi/buffers";
 import { getRequestHeader, removeRequestHeader, setRequestHeader } from "../abi/headers";
 import { arrivedBytes, arrivedPtr } from "../abi/memory";
 import { Counter } from "../abi/metrics";
-import { getProperty } from "../abi/properties";
-import { ACTION_CONTINUE, ACTION_PAUSE } from "../abi/status";
+import { getProperty, setProperty } from "../abi/properties";
+import { ACTION_CONTINUE, ACTION_DISCARD, ACTION_PAUSE, ACTION_PAUSE_AND_WATERMARK } from "../abi/status";
 import { BodyScanner, SCAN_MALFORMED } from "../core/body/body_scanner";
 import { PICKS_MAX } from "../core/picker";
 import { PickRequest } from "../core/request";
@@ -31,6 +31,8 @@ import {
   HEADER_OBJECTIVE,
   HEADER_PICK,
   PROPERTY_CLUSTER,
+  PROPERTY_MAX_RETRIES,
+  PROPERTY_PICK,
   PROPERTY_ROUTE_FAILURE_MODE,
   PROPERTY_ROUTE_POOL,
 } from "./names";
@@ -39,6 +41,8 @@ import { Vm } from "./vm";
 
 /** The body is fetched and scanned in pieces of this size, which stay in the cache. */
 const PIECE_BYTES: u32 = 65536;
+/** Times the body limit that a client may send before it is answered in mid-body. */
+const DISCARD_LIMITS: u64 = 4;
 /** Until usage corrects it: bytes of JSON per prompt token, English text and its framing. */
 const BYTES_PER_TOKEN: u32 = 4;
 /** Three `ip:port` with commas; an IPv6 address with port takes 47 bytes. */
@@ -68,7 +72,7 @@ export class Streams {
     }
     // A compressed body cannot be read here: headers and load decide, as where the pool needs no body.
     if (endOfStream || (flags & POOL_FLAG_READ_BODY) == 0 || getRequestHeader(HEADER_CONTENT_ENCODING)) {
-      return this.pick(contextId, null, pool, priority, null, 0);
+      return this.pick(contextId, null, pool, priority, null);
     }
     const state = this.table.add(contextId);
     state.priority = priority;
@@ -77,42 +81,51 @@ export class Streams {
     return ACTION_PAUSE;
   }
 
-  /** `buffered` counts every byte of the body so far, while it is held. */
-  body(contextId: u32, buffered: u32, endOfStream: bool): u32 {
+  /** `arrived` counts the bytes of this chunk; the end can be a call of its own without any. */
+  body(contextId: u32, arrived: u32, endOfStream: bool): u32 {
     const state = this.table.find(contextId);
     if (state == null || !state.reading) return ACTION_CONTINUE;
+    if (state.limitBytes > 0) return this.discard(state, arrived, endOfStream);
     const scanner = state.scanner!;
     const pool = this.poolAgain(state);
     if (pool < 0) return this.release(state, null);
     const table = this.vm.table;
     const window = table.poolBodyWindow[pool];
-    while (state.scannedBytes < buffered) {
-      const length = min(PIECE_BYTES, buffered - state.scannedBytes);
-      if (!getBuffer(BUFFER_REQUEST_BODY, state.scannedBytes, length)) break;
-      if (state.scannedBytes == 0 && !looksLikeJson(arrivedPtr(), arrivedBytes()) && !this.claimsJson()) {
-        return this.pick(contextId, state, pool, state.priority, null, buffered);
+    for (let at: u32 = 0; at < arrived;) {
+      if (!getBuffer(BUFFER_REQUEST_BODY, at, min(PIECE_BYTES, arrived - at)) || arrivedBytes() == 0) break;
+      const piece = arrivedBytes();
+      const first = state.scannedBytes == 0;
+      at += piece;
+      state.scannedBytes += piece;
+      if (scanner.feed(arrivedPtr(), piece) == SCAN_MALFORMED) {
+        if (first && !this.claimsJson()) return this.pick(contextId, state, pool, state.priority, null);
+        return this.malformed(state, scanner);
       }
-      if (arrivedBytes() == 0) break;
-      state.scannedBytes += arrivedBytes();
-      if (scanner.feed(arrivedPtr(), arrivedBytes()) == SCAN_MALFORMED) return this.malformed(state, scanner);
-      if (scanner.modelSeen && state.scannedBytes >= window) {
-        return this.pickByModel(contextId, state, pool, scanner, buffered);
-      }
+      if (scanner.modelSeen && state.scannedBytes >= window)
+        return this.pickByModel(contextId, state, pool, scanner);
     }
-    if (!endOfStream) {
-      if (buffered <= table.poolBodyLimit[pool]) return ACTION_PAUSE;
-      return this.answer(
-        state,
-        BODY_TOO_LARGE,
-        "the model was not found in the first " +
-          buffered.toString() +
-          " bytes; the limit of a body whose model comes late is " +
-          table.poolBodyLimit[pool].toString() +
-          " bytes",
-      );
+    if (endOfStream) {
+      if (scanner.finish() == SCAN_MALFORMED) return this.malformed(state, scanner);
+      return this.pickByModel(contextId, state, pool, scanner);
     }
-    if (scanner.finish() == SCAN_MALFORMED) return this.malformed(state, scanner);
-    return this.pickByModel(contextId, state, pool, scanner, buffered);
+    if (state.scannedBytes <= table.poolBodyLimit[pool]) return ACTION_PAUSE_AND_WATERMARK;
+    state.limitBytes = table.poolBodyLimit[pool];
+    return this.discard(state, 0, false);
+  }
+
+  /**
+   * The answer to a body beyond the limit waits until the client has sent it all, since HTTP/2 clients
+   * lose an answer that comes while they send; a client that sends on and on is cut off.
+   */
+  private discard(state: StreamState, arrived: u32, endOfStream: bool): u32 {
+    const limit = state.limitBytes;
+    state.scannedBytes += min(arrived, u32.MAX_VALUE - state.scannedBytes);
+    if (!endOfStream && <u64>state.scannedBytes < <u64>limit * DISCARD_LIMITS) return ACTION_DISCARD;
+    return this.answer(
+      state,
+      BODY_TOO_LARGE,
+      "the body is over the limit of " + limit.toString() + " bytes for a body whose model comes late",
+    );
   }
 
   /** The request is over, however it ended. */
@@ -125,19 +138,13 @@ export class Streams {
     this.table.remove(state);
   }
 
-  private pickByModel(
-    contextId: u32,
-    state: StreamState,
-    pool: i32,
-    scanner: BodyScanner,
-    buffered: u32,
-  ): u32 {
+  private pickByModel(contextId: u32, state: StreamState, pool: i32, scanner: BodyScanner): u32 {
     const table = this.vm.table;
     const flags = table.poolFlags[pool];
     if (!scanner.modelSeen) {
       if ((flags & POOL_FLAG_REQUIRE_MODEL) != 0)
         return this.answer(state, MODEL_MISSING, "you must provide a model parameter");
-      return this.pick(contextId, state, pool, state.priority, null, buffered);
+      return this.pick(contextId, state, pool, state.priority, null);
     }
     if (!scanner.modelIsString || scanner.modelTooLong) {
       return this.answer(state, MODEL_INVALID, "model must be a string of at most 1024 bytes");
@@ -149,7 +156,7 @@ export class Streams {
       const name = text(scanner.modelPtr(), scanner.modelBytes);
       return this.answer(state, MODEL_UNKNOWN, "the model `" + name + "` does not exist");
     }
-    return this.pick(contextId, state, pool, state.priority, scanner, buffered);
+    return this.pick(contextId, state, pool, state.priority, scanner);
   }
 
   /** Picks and lets the request go on; `state` is null where nothing had to be kept so far. */
@@ -159,9 +166,9 @@ export class Streams {
     pool: i32,
     priority: i32,
     scanner: BodyScanner | null,
-    bodyBytes: u32,
   ): u32 {
     const vm = this.vm;
+    const bodyBytes = known != null ? known.scannedBytes : 0;
     const table = vm.table;
     if (priority < 0 && table.saturation(pool) >= 1) {
       return this.answer(known, SHED, "the pool is saturated and the request's objective may be shed");
@@ -180,12 +187,7 @@ export class Streams {
         "no endpoint of pool " + text(table.poolNamePtr(pool), table.poolNameBytes(pool)) + " is ready",
       );
     }
-    setRequestHeader(HEADER_PICK, changetype<usize>(this.picks), this.writePicks(count));
-    if (count < PICKS_MAX) {
-      // A retry beyond the list would discard the last endpoint's own answer for Envoy's bare 503.
-      store<u8>(this.retries, 0x30 + count - 1);
-      setRequestHeader(HEADER_MAX_RETRIES, this.retries, 1);
-    }
+    this.name(count);
     const state = known != null ? known : this.table.add(contextId);
     this.table.endBody(state);
     state.uncachedTokens = bodyBytes / BYTES_PER_TOKEN;
@@ -194,6 +196,19 @@ export class Streams {
     vm.ledger.open(state.account, state.uncachedTokens, state.residentTokens);
     this.picked.add();
     return ACTION_CONTINUE;
+  }
+
+  /** Tells Envoy the picked hosts. */
+  private name(count: i32): void {
+    const bytes = this.writePicks(count);
+    const byProperty = this.vm.settings.pickByProperty;
+    if (byProperty) setProperty(PROPERTY_PICK, changetype<usize>(this.picks), bytes);
+    else setRequestHeader(HEADER_PICK, changetype<usize>(this.picks), bytes);
+    if (count == PICKS_MAX) return;
+    // A retry beyond the list would discard the last endpoint's own answer for Envoy's bare 503.
+    store<u8>(this.retries, <u8>(0x30 + count - 1));
+    if (byProperty) setProperty(PROPERTY_MAX_RETRIES, this.retries, 1);
+    else setRequestHeader(HEADER_MAX_RETRIES, this.retries, 1);
   }
 
   /** `best,next,next` into the pick buffer; returns its bytes. */
@@ -288,17 +303,6 @@ function text(ptr: usize, bytes: i32): string {
 
 function isFailOpen(ptr: usize, bytes: i32): bool {
   return bytes == 8 && load<u64>(ptr) == 0x6e65704f6c696146; // "FailOpen"
-}
-
-/** Is the first byte that is not white space (or a byte-order mark) an opening brace? */
-function looksLikeJson(ptr: usize, bytes: i32): bool {
-  let at = 0;
-  if (bytes >= 3 && (load<u32>(ptr) & 0xffffff) == 0xbfbbef) at = 3;
-  for (; at < bytes; at++) {
-    const byte = load<u8>(ptr + at);
-    if (byte != 0x20 && byte != 0x0a && byte != 0x0d && byte != 0x09) return byte == 0x7b;
-  }
-  return true;
 }
 
 /** Does it hold the four ASCII letters, given as a big-endian word, in either case? */

@@ -15,6 +15,8 @@ export class StreamState {
   /** Held for its body; false once released or answered. */
   reading: bool = false;
   scannedBytes: u32 = 0;
+  /** Above 0: the body is over this limit, the rest is thrown away, the answer waits for the end. */
+  limitBytes: u32 = 0;
   /** Present while a body is read. */
   scanner: BodyScanner | null = null;
 }
@@ -49,6 +51,7 @@ export class StreamTable {
     state.priority = 0;
     state.reading = false;
     state.scannedBytes = 0;
+    state.limitBytes = 0;
     this.insert(state);
     this.used++;
     return state;

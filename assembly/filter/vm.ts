@@ -33,7 +33,7 @@ export class Vm {
   private publishedChanges: u32 = 0;
   private readonly store: TableStore = new TableStore();
   private readonly feed: Feed = new Feed();
-  private settings: Settings = new Settings();
+  settings: Settings = new Settings();
   private activeRoot: u32 = 0;
   private activeTickMs: f64 = 0;
   private decodedVersion: u32 = 0;

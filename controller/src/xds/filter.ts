@@ -31,6 +31,8 @@ export function filterConfiguration(settings: FilterSettings): Record<string, un
       authority === undefined ? { cluster } : { cluster, authority },
     ),
     tickMs: settings.tickMs,
+    // The bootstrap has the header_mutation filter that this needs.
+    pick: "property",
   };
 }
 
