@@ -188,9 +188,9 @@ export class AdsStream {
     // Rejected: its endpoints may never be asked for, and the routes to the clusters that stand are due.
     if (clusters.acked !== clusters.version) return true;
     const endpoints = this.types.get(TYPE_ENDPOINTS);
-    if (endpoints === undefined) return snapshot.clusters.size === 0;
+    if (endpoints === undefined) return snapshot.endpoints.size === 0;
     if (endpoints.outstanding) return false;
-    return [...snapshot.clusters.keys()].every((name) => endpoints.sent.has(name));
+    return [...snapshot.endpoints.keys()].every((name) => endpoints.sent.has(name));
   }
 
   private releaseHold(): void {

@@ -9,6 +9,7 @@ import {
   type LoadBalancingPolicy,
   LoadBalancingPolicySchema,
 } from "./generated/envoy/config/cluster/v3/cluster_pb.ts";
+import { ApiVersion } from "./generated/envoy/config/core/v3/config_source_pb.ts";
 import {
   type ClusterLoadAssignment,
   ClusterLoadAssignmentSchema,
@@ -62,7 +63,12 @@ export function poolCluster(
     name: clusterName(pool),
     clusterDiscoveryType: { case: "type", value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: {
-      edsConfig: { configSourceSpecifier: { case: "ads", value: {} }, resourceApiVersion: 2 },
+      edsConfig: {
+        configSourceSpecifier: { case: "ads", value: {} },
+        resourceApiVersion: ApiVersion.V3,
+        // A pool none of whose names resolves has no endpoints to send; it must not hold up the others.
+        initialFetchTimeout: { seconds: 2n },
+      },
     },
     // An endpoint that does not accept within a second costs the request less by a retry on the next pick.
     connectTimeout: { seconds: 1n },

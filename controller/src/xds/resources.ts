@@ -56,6 +56,9 @@ export function buildSnapshot(
     if (clusters.has(name)) continue;
     const own = byPool.get(`${pool.namespace}/${pool.name}`) ?? [];
     clusters.set(name, resource(ClusterSchema, poolCluster(pool, own, settings)));
+    // None of its names has been resolved yet: by the protocol an absent assignment leaves an Envoy with
+    // the hosts it has, an empty one would take them away each time the controller starts.
+    if (own.length === 0 && pool.endpoints.length > 0) continue;
     assignments.set(name, resource(ClusterLoadAssignmentSchema, poolEndpoints(pool, own)));
   }
   const extensions = new Map<string, Resource>();

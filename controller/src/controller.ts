@@ -1,0 +1,229 @@
+import type { PickerError } from "./errors.ts";
+import type { Endpoint, Inventory } from "./model.ts";
+import { FeedServer } from "./push/feed-server.ts";
+import { Publisher } from "./push/publisher.ts";
+import { startRpcServer } from "./push/rpc-server.ts";
+import type { SetTimer } from "./push/timer.ts";
+import { createScraper } from "./scrape/scraper.ts";
+import type { Settings } from "./settings.ts";
+import { watchPoolsFile } from "./sources/pools-file.ts";
+import { createResolver, type Lookup } from "./sources/resolve.ts";
+import type { Logger } from "./telemetry/logger.ts";
+import { createMetrics } from "./web/metrics.ts";
+import { type EnvoyView, type TableView, tableView } from "./web/table-view.ts";
+import { startWebServer } from "./web/web-server.ts";
+import { AdsServer } from "./xds/ads-server.ts";
+import { nextGeneration, watchModule } from "./xds/module-watch.ts";
+import { buildSnapshot } from "./xds/resources.ts";
+
+export interface ControllerDeps {
+  readonly logger: Logger;
+  /** Where the pools file's `apiKeyEnv` and `tokenEnv` look. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Monotonic ms. */
+  readonly nowMs: () => number;
+  /** Ms since the Unix epoch. */
+  readonly wallMs: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly setTimer: SetTimer;
+  /** Default: the system's resolver. */
+  readonly lookup?: Lookup | undefined;
+}
+
+export interface Controller {
+  /** Port of ADS and feed. */
+  readonly rpcPort: number;
+  readonly webPort: number;
+  readonly feed: FeedServer;
+  readonly ads: AdsServer;
+  readonly ready: () => boolean;
+  /** What `/table` shows. */
+  readonly table: () => TableView | undefined;
+  /** Takes nothing new, ends streams, waits for them up to the grace of the settings. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Wires sources → scrape → table → feed and ADS, and serves them.
+ * @throws PickerError for a pools file that is bad at the start, else the system's error for a port,
+ * certificate or module; nothing runs on then.
+ */
+export async function startController(settings: Settings, deps: ControllerDeps): Promise<Controller> {
+  const { logger, nowMs, setTimer } = deps;
+  const closers: (() => void | Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    return await start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+
+  async function start(): Promise<Controller> {
+    const configErrors = new Map<string, number>();
+    const onConfigError = (error: PickerError): void => {
+      configErrors.set(error.code, (configErrors.get(error.code) ?? 0) + 1);
+      logger.error({ code: error.code, path: error.path, line: error.line }, error.message);
+    };
+    const feed = new FeedServer({
+      nowMs,
+      setTimer,
+      onTrouble: (trouble) => logger.warn(trouble, "feed: a peer's report was refused"),
+    });
+    const ads = new AdsServer({
+      setTimer,
+      onNack: (nack) => logger.error(nack, "ads: an Envoy rejected a response and keeps what it had"),
+    });
+    let ready = false;
+    const publisher = new Publisher({
+      feed,
+      nowMs,
+      setTimer,
+      epoch: BigInt(Math.floor(deps.wallMs())),
+      pushIntervalMs: settings.pushIntervalMs,
+      pushAtMostMs: settings.pushAtMostMs,
+      firstPushWaitMs: settings.firstPushWaitMs,
+      onFirst: () => {
+        ready = true;
+        logger.info("first table published");
+      },
+      onError: (error) => logger.error({ err: error }, "table: cannot be encoded, the last one stays"),
+    });
+    closers.push(() => publisher.close());
+
+    let inventory: Inventory | undefined;
+    let endpoints: readonly Endpoint[] | undefined;
+    let generation = nextGeneration(0, deps.wallMs());
+    const publishResources = (): void => {
+      if (inventory === undefined || endpoints === undefined) return;
+      const filter =
+        settings.wasmFile === undefined
+          ? undefined
+          : {
+              wasmFile: settings.wasmFile,
+              feeds: settings.feedClusters.map((cluster) => ({ cluster })),
+              tickMs: settings.filterTickMs,
+            };
+      ads.publish(
+        buildSnapshot(inventory, endpoints, { systemCaFile: settings.systemCaFile, filter }, generation),
+      );
+    };
+    if (settings.wasmFile !== undefined) {
+      const watched = watchModule(settings.wasmFile, {
+        setTimer,
+        onChange: (sha256) => {
+          generation = nextGeneration(generation, deps.wallMs());
+          logger.info({ sha256, generation }, "filter module changed");
+          publishResources();
+        },
+        onError: (error) => logger.error({ err: error }, "filter module cannot be read"),
+      });
+      closers.push(() => watched.close());
+    }
+
+    const failing = new Set<string>();
+    const scraper = createScraper({
+      onSample: (address, sample) => publisher.setSample(address, sample),
+      onOutcome: ({ endpoint, failure, error }) => {
+        publisher.setAttempted(endpoint.address);
+        if (failure === undefined) {
+          if (failing.delete(endpoint.address))
+            logger.info({ endpoint: endpoint.address }, "scrape works again");
+        } else if (!failing.has(endpoint.address)) {
+          failing.add(endpoint.address);
+          logger.warn({ endpoint: endpoint.address, failure }, error?.message ?? "scrape failed");
+        }
+      },
+      nowMs,
+      random: deps.random,
+      setTimer,
+    });
+    closers.push(() => scraper.close());
+    const resolver = createResolver({
+      onEndpoints: (resolved) => {
+        if (inventory === undefined) return;
+        endpoints = resolved;
+        const addresses = new Set(resolved.map((endpoint) => endpoint.address));
+        for (const address of failing) if (!addresses.has(address)) failing.delete(address);
+        scraper.setTargets(resolved);
+        publisher.setEndpoints(inventory, resolved);
+        publishResources();
+        logger.info({ pools: inventory.pools.length, endpoints: resolved.length }, "endpoints resolved");
+      },
+      onError: onConfigError,
+      setTimer,
+      ...(deps.lookup === undefined ? {} : { lookup: deps.lookup }),
+    });
+    closers.push(() => resolver.close());
+    const pools = watchPoolsFile(settings.poolsFile, {
+      onInventory: (read) => {
+        inventory = read;
+        resolver.setInventory(read);
+      },
+      onError: onConfigError,
+      env: deps.env,
+      setTimer,
+    });
+    closers.push(() => pools.close());
+
+    const table = (): TableView | undefined => {
+      const rows = publisher.published();
+      return rows === undefined
+        ? undefined
+        : tableView(rows, (id) => feed.picksOf(id), inFlightOf(feed), envoyViews(feed));
+    };
+    const rpc = await startRpcServer({
+      host: settings.rpc.host,
+      port: settings.rpc.port,
+      tls: settings.rpcTls,
+      setTimer,
+      services: [feed.service, ads.service],
+    });
+    closers.push(async () => {
+      feed.close();
+      ads.close();
+      await rpc.close(settings.shutdownGraceMs);
+    });
+    const metrics = createMetrics({
+      rows: () => publisher.published(),
+      scrapes: () => scraper.stats(),
+      feed,
+      ads,
+      configErrors: () => configErrors,
+    });
+    const web = await startWebServer(settings.web.host, settings.web.port, {
+      ready: () => ready,
+      metrics: async () => ({ contentType: metrics.contentType, body: await metrics.metrics() }),
+      table,
+    });
+    closers.push(() => web.close());
+    logger.info(
+      { rpcPort: rpc.port, webPort: web.port, tls: settings.rpcTls !== undefined },
+      "controller started",
+    );
+    return { rpcPort: rpc.port, webPort: web.port, feed, ads, ready: () => ready, table, close };
+  }
+}
+
+/** In flight to an endpoint over all Envoys. */
+function inFlightOf(feed: FeedServer): (id: bigint) => number {
+  const sums = new Map<bigint, number>();
+  for (const report of feed.reports()) {
+    for (const { id, requests } of report.endpoints) sums.set(id, (sums.get(id) ?? 0) + requests);
+  }
+  return (id) => sums.get(id) ?? 0;
+}
+
+function envoyViews(feed: FeedServer): readonly EnvoyView[] {
+  return feed.reports().map((report) => ({
+    node: report.node,
+    sequence: report.sequence.toString(),
+    generation: report.generation.toString(),
+    liveSlots: report.liveSlots,
+    tablesRefused: report.tablesRefused,
+    inFlight: report.endpoints.reduce((sum, { requests }) => sum + requests, 0),
+  }));
+}

@@ -1,0 +1,136 @@
+import type { Endpoint, Inventory, Sample } from "../model.ts";
+import type { FeedServer } from "./feed-server.ts";
+import type { SetTimer } from "./timer.ts";
+import { buildTable } from "../table/build.ts";
+import { encodeTable } from "../table/encode.ts";
+import type { TableRows } from "../table/rows.ts";
+
+export interface PublisherOptions {
+  readonly feed: FeedServer;
+  /** Monotonic, the clock of `Sample.atMs`. */
+  readonly nowMs: () => number;
+  readonly setTimer: SetTimer;
+  /** Start of this controller's life in ms since the Unix epoch. */
+  readonly epoch: bigint;
+  readonly pushIntervalMs: number;
+  readonly pushAtMostMs: number;
+  /** How long the first table waits for one scrape of every endpoint. */
+  readonly firstPushWaitMs: number;
+  readonly onFirst: () => void;
+  /** A table that the format cannot hold: the old one stays. */
+  readonly onError: (error: Error) => void;
+}
+
+/**
+ * Turns what is known into tables: every push interval when something changed, and at least every
+ * `pushAtMostMs`, so that rows' ages and a filter's notion of a living controller stay true.
+ */
+export class Publisher {
+  private readonly options: PublisherOptions;
+  private readonly samples = new Map<string, Sample>();
+  /** Addresses scraped at least once, whatever came of it. */
+  private readonly attempted = new Set<string>();
+  private inventory: Inventory | undefined;
+  private endpoints: readonly Endpoint[] | undefined;
+  private rows: TableRows | undefined;
+  private sequence = 0n;
+  private dirty = false;
+  private remoteRevision = 0;
+  private publishedMs = Number.NEGATIVE_INFINITY;
+  private syncedMs: number | undefined;
+  private cancelTick: () => void = () => {};
+  private closed = false;
+
+  constructor(options: PublisherOptions) {
+    this.options = options;
+    this.tick();
+  }
+
+  /** The rows of the table published last. */
+  published(): TableRows | undefined {
+    return this.rows;
+  }
+
+  setEndpoints(inventory: Inventory, endpoints: readonly Endpoint[]): void {
+    this.inventory = inventory;
+    this.endpoints = endpoints;
+    this.syncedMs ??= this.options.nowMs();
+    const addresses = new Set(endpoints.map((endpoint) => endpoint.address));
+    for (const address of this.samples.keys()) if (!addresses.has(address)) this.samples.delete(address);
+    for (const address of this.attempted) if (!addresses.has(address)) this.attempted.delete(address);
+    this.dirty = true;
+  }
+
+  setSample(address: string, sample: Sample): void {
+    this.samples.set(address, sample);
+    this.dirty = true;
+  }
+
+  setAttempted(address: string): void {
+    this.attempted.add(address);
+  }
+
+  close(): void {
+    this.closed = true;
+    this.cancelTick();
+  }
+
+  private tick(): void {
+    if (this.closed) return;
+    this.cancelTick = this.options.setTimer(() => {
+      this.publishIfDue();
+      this.tick();
+    }, this.options.pushIntervalMs);
+  }
+
+  private publishIfDue(): void {
+    const { inventory, endpoints, syncedMs } = this;
+    if (inventory === undefined || endpoints === undefined || syncedMs === undefined) return;
+    const nowMs = this.options.nowMs();
+    if (
+      this.rows === undefined &&
+      nowMs - syncedMs < this.options.firstPushWaitMs &&
+      !this.complete(inventory, endpoints)
+    ) {
+      return;
+    }
+    const { remoteRevision } = this.options.feed;
+    const changed = this.dirty || remoteRevision !== this.remoteRevision;
+    if (!changed && nowMs - this.publishedMs < this.options.pushAtMostMs) return;
+    this.dirty = false;
+    this.remoteRevision = remoteRevision;
+    this.publishedMs = nowMs;
+    this.publish(inventory, endpoints, nowMs);
+  }
+
+  private publish(inventory: Inventory, endpoints: readonly Endpoint[], nowMs: number): void {
+    const first = this.rows === undefined;
+    try {
+      const rows = buildTable({
+        pools: inventory.pools,
+        endpoints,
+        samples: this.samples,
+        nowMs,
+        epoch: this.options.epoch,
+        sequence: this.sequence + 1n,
+      });
+      const table = encodeTable(rows);
+      this.sequence = rows.sequence;
+      this.rows = rows;
+      this.options.feed.publish(table);
+    } catch (error) {
+      this.options.onError(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    if (first) this.options.onFirst();
+  }
+
+  /** Every pool's names are resolved, and every endpoint has been scraped once, well or badly. */
+  private complete(inventory: Inventory, endpoints: readonly Endpoint[]): boolean {
+    const pools = new Set(endpoints.map((endpoint) => endpoint.pool));
+    const resolved = inventory.pools.every(
+      (pool) => pool.endpoints.length === 0 || pools.has(`${pool.namespace}/${pool.name}`),
+    );
+    return resolved && endpoints.every(({ spec, address }) => spec.scrape === undefined || this.attempted.has(address));
+  }
+}

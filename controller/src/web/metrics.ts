@@ -1,0 +1,181 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import type { FeedServer } from "../push/feed-server.ts";
+import type { ScrapeStats } from "../scrape/scraper.ts";
+import type { EndpointRow, PoolRow, TableRows } from "../table/rows.ts";
+import type { AdsServer } from "../xds/ads-server.ts";
+
+/** Where the metrics are read from at the moment they are asked for. */
+export interface MetricSources {
+  /** The table published last. */
+  readonly rows: () => TableRows | undefined;
+  readonly scrapes: () => ScrapeStats;
+  readonly feed: FeedServer;
+  readonly ads: AdsServer;
+  /** Errors of the pools file and of name resolution since the start, by code. */
+  readonly configErrors: () => ReadonlyMap<string, number>;
+}
+
+/**
+ * The controller's Prometheus page. `inference_pool_*` keep the reference picker's names; a mean is over
+ * the endpoints that reported a fresh value, and absent if none did.
+ */
+export function createMetrics(sources: MetricSources): Registry {
+  const registry = new Registry();
+  // Event-loop lag, memory and CPU of this process.
+  collectDefaultMetrics({ register: registry });
+  poolGauges(registry, sources);
+  endpointMetrics(registry, sources);
+  total(registry, "inference_picker_scrapes_total", "Scrapes by result", ["result"], (set) => {
+    const stats = sources.scrapes();
+    set(stats.succeeded, { result: "success" });
+    for (const [failure, count] of Object.entries(stats.failed)) set(count, { result: failure });
+  });
+  total(registry, "inference_picker_scrape_seconds_total", "Time in scrapes", [], (set) =>
+    set(sources.scrapes().durationMs / 1000, {}),
+  );
+  gauge(registry, "inference_picker_scrape_targets", "Endpoints that are scraped", [], (set) =>
+    set(sources.scrapes().targets, {}),
+  );
+  gauge(registry, "inference_picker_table_sequence", "Sequence of the newest table", [], (set) =>
+    set(Number(sources.rows()?.sequence ?? 0n), {}),
+  );
+  gauge(registry, "inference_picker_feed_streams", "Open feed streams", [], (set) =>
+    set(sources.feed.counters().streams, {}),
+  );
+  total(registry, "inference_picker_feed_tables_total", "Tables by outcome", ["outcome"], (set) => {
+    const { tablesSent, tablesSkipped } = sources.feed.counters();
+    set(tablesSent, { outcome: "sent" });
+    set(tablesSkipped, { outcome: "skipped" });
+  });
+  total(registry, "inference_picker_feed_reports_total", "Reports by outcome", ["outcome"], (set) => {
+    const { reportsAccepted, reportsRefused } = sources.feed.counters();
+    set(reportsAccepted, { outcome: "accepted" });
+    set(reportsRefused, { outcome: "refused" });
+  });
+  gauge(registry, "inference_picker_ads_streams", "Open ADS streams", [], (set) =>
+    set(sources.ads.states().length, {}),
+  );
+  total(registry, "inference_picker_ads_nacks_total", "Responses that an Envoy rejected", [], (set) =>
+    set(sources.ads.nacks, {}),
+  );
+  total(
+    registry,
+    "inference_picker_config_errors_total",
+    "Errors in configuration, by code",
+    ["code"],
+    (set) => {
+      for (const [code, count] of sources.configErrors()) set(count, { code });
+    },
+  );
+  return registry;
+}
+
+type Set = (value: number, labels: Record<string, string>) => void;
+
+function gauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  labels: readonly string[],
+  read: (set: Set) => void,
+): void {
+  new Gauge({
+    name,
+    help,
+    labelNames: [...labels],
+    registers: [registry],
+    collect() {
+      this.reset();
+      read((value, values) => this.set(values, value));
+    },
+  });
+}
+
+/** A counter whose total is kept elsewhere. */
+function total(
+  registry: Registry,
+  name: string,
+  help: string,
+  labels: readonly string[],
+  read: (set: Set) => void,
+): void {
+  new Counter({
+    name,
+    help,
+    labelNames: [...labels],
+    registers: [registry],
+    collect() {
+      this.reset();
+      read((value, values) => this.inc(values, value));
+    },
+  });
+}
+
+function poolGauges(registry: Registry, sources: MetricSources): void {
+  const mean = (name: string, help: string, column: (endpoint: EndpointRow) => number | undefined) =>
+    gauge(registry, name, help, ["namespace", "name"], (set) => {
+      for (const pool of sources.rows()?.pools ?? []) {
+        const values = pool.endpoints.filter((endpoint) => fresh(pool, endpoint)).map(column);
+        const known = values.filter((value) => value !== undefined);
+        if (known.length > 0)
+          set(known.reduce((sum, value) => sum + value, 0) / known.length, poolLabels(pool));
+      }
+    });
+  mean("inference_pool_average_kv_cache_utilization", "Mean KV-cache use, 0 to 1", (row) => row.kvUsedRatio);
+  mean("inference_pool_average_queue_size", "Mean of queued requests", (row) => row.queuedRequests);
+  mean("inference_pool_average_running_requests", "Mean of running requests", (row) => row.runningRequests);
+  gauge(
+    registry,
+    "inference_pool_ready_pods",
+    "Endpoints that may be picked",
+    ["namespace", "name"],
+    (set) => {
+      for (const pool of sources.rows()?.pools ?? []) {
+        set(pool.endpoints.filter((row) => row.ready && !row.draining).length, poolLabels(pool));
+      }
+    },
+  );
+}
+
+function endpointMetrics(registry: Registry, sources: MetricSources): void {
+  const labels = ["namespace", "name", "model_server_pod"];
+  gauge(registry, "inference_pool_per_pod_queue_size", "Queued requests of an endpoint", labels, (set) => {
+    for (const pool of sources.rows()?.pools ?? []) {
+      for (const row of pool.endpoints) {
+        if (fresh(pool, row) && row.queuedRequests !== undefined)
+          set(row.queuedRequests, endpointLabels(pool, row));
+      }
+    }
+  });
+  gauge(
+    registry,
+    "inference_picker_endpoint_age_seconds",
+    "Age of an endpoint's measurements",
+    labels,
+    (set) => {
+      for (const pool of sources.rows()?.pools ?? []) {
+        for (const row of pool.endpoints) {
+          if (row.ageMs !== undefined) set(row.ageMs / 1000, endpointLabels(pool, row));
+        }
+      }
+    },
+  );
+  total(registry, "inference_picker_picks_total", "Picks that the Envoys reported", labels, (set) => {
+    for (const pool of sources.rows()?.pools ?? []) {
+      for (const row of pool.endpoints) set(Number(sources.feed.picksOf(row.id)), endpointLabels(pool, row));
+    }
+  });
+}
+
+function fresh(pool: PoolRow, row: EndpointRow): boolean {
+  return row.ageMs !== undefined && row.ageMs <= pool.staleAfterMs;
+}
+
+function poolLabels(pool: PoolRow): { namespace: string; name: string } {
+  const slash = pool.name.indexOf("/");
+  return { namespace: pool.name.slice(0, slash), name: pool.name.slice(slash + 1) };
+}
+
+function endpointLabels(pool: PoolRow, row: EndpointRow): Record<string, string> {
+  return { ...poolLabels(pool), model_server_pod: row.name };
+}

@@ -1,0 +1,111 @@
+import type { PoolRow, TableRows } from "../table/rows.ts";
+
+/** Picks of an endpoint (by id) over all Envoys. */
+export type PicksOf = (id: bigint) => bigint;
+
+export interface EndpointView {
+  readonly name: string;
+  readonly address: string;
+  readonly ready: boolean;
+  readonly draining: boolean;
+  /** Why the row counts as it does: `fresh`, `stale`, `never scraped`, `no metrics`, `draining` or `not ready`. */
+  readonly state: string;
+  readonly ageMs: number | null;
+  readonly queuedRequests: number | null;
+  readonly runningRequests: number | null;
+  readonly kvUsedRatio: number | null;
+  readonly kvBlocks: number | null;
+  readonly kvBlockTokens: number | null;
+  readonly maxAdapters: number | null;
+  readonly adapters: readonly string[];
+  /** In flight over all Envoys, as they reported. */
+  readonly inFlight: number;
+  readonly picks: number;
+  /** Share of the pool's picks, 0 to 1; null before the first. */
+  readonly pickShare: number | null;
+}
+
+export interface TableView {
+  readonly epoch: string;
+  readonly sequence: string;
+  readonly pools: readonly {
+    readonly name: string;
+    readonly profile: string;
+    readonly failureMode: string;
+    readonly staleAfterMs: number;
+    readonly clusters: readonly string[];
+    readonly models: readonly string[];
+    readonly endpoints: readonly EndpointView[];
+  }[];
+  readonly envoys: readonly EnvoyView[];
+}
+
+export interface EnvoyView {
+  readonly node: string;
+  /** Sequence of the table it has applied. */
+  readonly sequence: string;
+  readonly generation: string;
+  readonly liveSlots: number;
+  readonly tablesRefused: number;
+  readonly inFlight: number;
+}
+
+/** The table as JSON for people: missing measurements are null, never zero. */
+export function tableView(
+  rows: TableRows,
+  picksOf: PicksOf,
+  inFlightOf: (id: bigint) => number,
+  envoys: readonly EnvoyView[],
+): TableView {
+  return {
+    epoch: rows.epoch.toString(),
+    sequence: rows.sequence.toString(),
+    pools: rows.pools.map((pool) => ({
+      name: pool.name,
+      profile: pool.profile,
+      failureMode: pool.failureMode,
+      staleAfterMs: pool.staleAfterMs,
+      clusters: pool.clusters,
+      models: pool.models.map((model) => model.name),
+      endpoints: endpointViews(pool, picksOf, inFlightOf),
+    })),
+    envoys,
+  };
+}
+
+function endpointViews(
+  pool: PoolRow,
+  picksOf: PicksOf,
+  inFlightOf: (id: bigint) => number,
+): readonly EndpointView[] {
+  const total = pool.endpoints.reduce((sum, endpoint) => sum + Number(picksOf(endpoint.id)), 0);
+  return pool.endpoints.map((endpoint) => {
+    const picks = Number(picksOf(endpoint.id));
+    return {
+      name: endpoint.name,
+      address: endpoint.address,
+      ready: endpoint.ready,
+      draining: endpoint.draining,
+      state: stateOf(pool, endpoint),
+      ageMs: endpoint.ageMs ?? null,
+      queuedRequests: endpoint.queuedRequests ?? null,
+      runningRequests: endpoint.runningRequests ?? null,
+      kvUsedRatio: endpoint.kvUsedRatio ?? null,
+      kvBlocks: endpoint.kvBlocks ?? null,
+      kvBlockTokens: endpoint.kvBlockTokens ?? null,
+      maxAdapters: endpoint.adapters?.max ?? null,
+      adapters: (endpoint.adapters?.entries ?? []).map((adapter) => adapter.name),
+      inFlight: inFlightOf(endpoint.id),
+      picks,
+      pickShare: total === 0 ? null : picks / total,
+    };
+  });
+}
+
+function stateOf(pool: PoolRow, endpoint: PoolRow["endpoints"][number]): string {
+  if (endpoint.draining) return "draining";
+  if (!endpoint.ready) return "not ready";
+  if (endpoint.unmeasured) return "no metrics";
+  if (endpoint.ageMs === undefined) return "never scraped";
+  return endpoint.ageMs > pool.staleAfterMs ? "stale" : "fresh";
+}
