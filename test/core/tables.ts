@@ -1,0 +1,118 @@
+import { encodeTable } from "../../controller/src/table/encode.ts";
+import { fnv1a64 } from "../../controller/src/table/hash.ts";
+import type { EndpointRow, PoolRow } from "../../controller/src/table/rows.ts";
+import type { SeededRandom } from "../emulator/random.ts";
+
+/** An endpoint that is ready and was measured just now; `changes` go on top. */
+export function endpoint(address: string, changes: Partial<EndpointRow> = {}): EndpointRow {
+  return {
+    id: fnv1a64(address),
+    address,
+    name: address,
+    ready: true,
+    draining: false,
+    unmeasured: false,
+    ageMs: 10,
+    queuedRequests: 0,
+    runningRequests: 0,
+    kvUsedRatio: 0.1,
+    ...changes,
+  };
+}
+
+export function pool(
+  name: string,
+  endpoints: readonly EndpointRow[],
+  changes: Partial<PoolRow> = {},
+): PoolRow {
+  return {
+    name,
+    profile: "epp",
+    failureMode: "FailClose",
+    readBody: true,
+    requireModel: false,
+    knownModelsOnly: false,
+    staleAfterMs: 1500,
+    bodyWindowBytes: 65536,
+    bodyLimitBytes: 16777216,
+    queueLimit: 5,
+    kvLimit: 0.8,
+    clusters: [`cluster-of-${name}`],
+    endpoints,
+    models: [],
+    scorers: [],
+    objectives: [],
+    ...changes,
+  };
+}
+
+export function tableBytes(pools: readonly PoolRow[], sequence = 1n): Uint8Array {
+  return encodeTable({ epoch: 1n, sequence, pools }).bytes;
+}
+
+/** `10.0.1.2:8000` and so on, distinct for every index below 65,536. */
+export function addressOf(index: number): string {
+  return `10.0.${index >> 8}.${index & 255}:8000`;
+}
+
+const PROFILES = ["epp", "least-request", "round-robin", "random", "weighted"] as const;
+const SCORERS = [
+  "queue-depth",
+  "kv-cache-utilization",
+  "running-requests",
+  "in-flight",
+  "lora-affinity",
+] as const;
+/** Names that several rows of random tables share. */
+export const MODELS = ["base", "adapter-a", "adapter-b", "modèle"] as const;
+
+function randomEndpoint(random: SeededRandom, address: string): EndpointRow {
+  const measured = random.below(4) > 0;
+  return {
+    id: fnv1a64(address),
+    address,
+    name: `endpoint-${address}`,
+    ready: random.below(4) > 0,
+    draining: random.below(6) === 0,
+    unmeasured: random.below(8) === 0,
+    ...(random.below(6) === 0 ? {} : { ageMs: random.below(3000) }),
+    ...(measured ? { queuedRequests: random.below(20), runningRequests: random.below(50) } : {}),
+    ...(random.below(4) > 0 ? { kvUsedRatio: random.below(1001) / 1000 } : {}),
+    ...(random.below(2) === 0 ? { adapters: randomAdapters(random) } : {}),
+    ...(random.below(2) === 0
+      ? { remote: { requests: random.below(10), uncachedTokens: random.below(9999), residentTokens: 7 } }
+      : {}),
+  };
+}
+
+function randomAdapters(random: SeededRandom): NonNullable<EndpointRow["adapters"]> {
+  const entries = MODELS.filter(() => random.below(2) === 0).map((name) => ({
+    name,
+    state: random.below(2) === 0 ? ("running" as const) : ("waiting" as const),
+  }));
+  return { max: random.below(4), entries };
+}
+
+/** One to four pools of up to `most` endpoints, anything the format allows in them. */
+export function randomPools(random: SeededRandom, most: number): readonly PoolRow[] {
+  return Array.from({ length: 1 + random.below(4) }, (_, index) =>
+    pool(
+      `ns/pool-${index}`,
+      Array.from({ length: random.below(most + 1) }, (_, at) =>
+        randomEndpoint(random, addressOf(index * 100 + at)),
+      ),
+      {
+        profile: PROFILES[random.below(PROFILES.length)]!,
+        scorers: SCORERS.filter(() => random.below(2) === 0).map((name) => ({
+          name,
+          weight: 0.5 + random.below(4),
+        })),
+        models: MODELS.filter(() => random.below(2) === 0).map((name) => ({
+          name,
+          adapter: name !== "base",
+        })),
+        objectives: [{ name: "interactive", priority: 10 }],
+      },
+    ),
+  );
+}
