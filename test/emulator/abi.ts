@@ -141,9 +141,6 @@ export const ALLOWED_IN_INITIALIZE: ReadonlySet<string> = new Set([
 /** Host calls that Envoy admits while the guest's allocator runs. */
 export const ALLOWED_IN_MALLOC: ReadonlySet<string> = new Set(["proxy_log", "fd_write"]);
 
-/** Phases that a throw-away VM runs too, so that what they do outside of the VM happens twice. */
-export const START_PHASES: ReadonlySet<Phase> = new Set<Phase>(["context_create", "vm_start", "configure"]);
-
 export const ROOT_PHASES: ReadonlySet<Phase> = new Set<Phase>([
   "vm_start",
   "configure",

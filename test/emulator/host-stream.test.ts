@@ -103,6 +103,64 @@ test("a held body over Envoy's limit is answered 413", () => {
   assert.equal(stream.localResponse!.status, 413);
 });
 
+test("held by watermark the guest sees new bytes only, and over the limit the request hangs", () => {
+  const seen: string[] = [];
+  const { host, stream } = streamOf(
+    {
+      proxy_on_request_headers: () => HeadersAction.StopIteration,
+      proxy_on_request_body: (guest, _context, size, end) => {
+        seen.push(`${size} ${size === 0 ? "" : body(guest, size!)}`);
+        return end === 1 ? BodyAction.Continue : BodyAction.StopIterationAndWatermark;
+      },
+    },
+    { limit: 4 },
+  );
+  stream.sendHeaders(false);
+  stream.sendBody("ab", false);
+  stream.sendBody("cd", false);
+  assert.equal(stream.blocked, false);
+  stream.sendBody("", true);
+  assert.deepEqual(seen, ["2 ab", "2 cd", "0 "]);
+  assert.equal(text(stream.upstreamBody), "abcd");
+
+  const longer = host.request(host.deploy(), "worker-0", { headers: POST, bodyBufferLimit: 4 })!;
+  longer.sendHeaders(false);
+  longer.sendBody("abcde", false);
+  longer.sendBody("f", true);
+  assert.equal(longer.blocked, true);
+  assert.equal(longer.localResponse, undefined);
+  assert.equal(seen.length, 4, "nothing is read any more");
+});
+
+test("who throws bytes away must answer, and who holds a buffer must not be resumed in mid-body", () => {
+  const discarding = streamOf({
+    proxy_on_request_headers: () => HeadersAction.StopIteration,
+    proxy_on_request_body: (_guest, _context, _size, end) =>
+      end === 1 ? BodyAction.Continue : BodyAction.StopIterationNoBuffer,
+  });
+  discarding.stream.sendHeaders(false);
+  discarding.stream.sendBody("ab", false);
+  assert.throws(() => discarding.stream.sendBody("c", true), /bytes of it were thrown away/);
+
+  let waiting = 0;
+  const resumed = streamOf({
+    proxy_on_configure: (guest) => guest.call("proxy_set_tick_period_milliseconds", 10) + 1,
+    proxy_on_request_headers: (_guest, context) => {
+      waiting = context!;
+      return HeadersAction.StopIteration;
+    },
+    proxy_on_request_body: () => BodyAction.StopIterationAndBuffer,
+    proxy_on_tick: (guest) => {
+      if (guest.thread === "main" || waiting === 0) return;
+      guest.call("proxy_set_effective_context", waiting);
+      guest.call("proxy_continue_stream", 0);
+    },
+  });
+  resumed.stream.sendHeaders(false);
+  resumed.stream.sendBody("ab", false);
+  assert.throws(() => resumed.host.advance(10), /resumed in mid-body after StopIterationAndBuffer/);
+});
+
 test("trailers end a request without a last body call", () => {
   const ends: number[] = [];
   const module = scriptedModule({ callbacks: ["proxy_on_request_headers", "proxy_on_request_body"] });

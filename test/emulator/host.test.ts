@@ -174,7 +174,7 @@ test("the plugin configuration is readable in on_configure only", () => {
   );
 });
 
-test("registering, dialling, storing and enqueueing at the start fail, since a canary would do it too", () => {
+test("registering, dialling, storing and enqueueing in a throw-away VM fail", () => {
   const calls: [string, (guest: GuestCalls) => unknown][] = [
     ["proxy_register_shared_queue", (guest) => guest.word("proxy_register_shared_queue", ...guest.put("q"))],
     ["proxy_set_shared_data", (guest) => guest.call("proxy_set_shared_data", ...guest.put("k"), 0, 0, 0)],
@@ -186,7 +186,7 @@ test("registering, dialling, storing and enqueueing at the start fail, since a c
       const host = processOf({ [callback]: (guest: GuestCalls) => void run(guest) });
       assert.match(
         violationOf(() => host.deploy()),
-        new RegExp(`${name} in .*canary VM would`),
+        new RegExp(`${name} in .*canary VM must`),
       );
     }
   }
@@ -224,7 +224,7 @@ test("pointers outside of memory, null out words and unknown numbers fail", () =
   expect(/unknown type 3/, (guest) => guest.word("proxy_define_metric", 3, ...guest.put("a")));
   expect(/no metric 4/, (guest) => guest.call("proxy_increment_metric", 4, 1n));
   expect(/no queue has token 7/, (guest) => guest.call("proxy_enqueue_shared_queue", 7, 0, 0));
-  expect(/no gRPC stream 2/, (guest) => guest.call("proxy_grpc_send", 2, 0, 0, 0));
+  expect(/gRPC stream 2 is not one/, (guest) => guest.call("proxy_grpc_send", 2, 0, 0, 0));
   expect(/knows no property/, (guest) => guest.text("proxy_get_property", ...guest.put("clustername")));
   expect(/no stream is in effect/, (guest) => guest.call("proxy_continue_stream", 0));
   expect(/no list of pairs/, (guest) =>

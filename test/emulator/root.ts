@@ -69,6 +69,7 @@ export class Root implements GrpcOwner {
 
   onGrpcClose(token: number, status: number): void {
     this.#call("proxy_on_grpc_close", "grpc_close", [token, status]);
+    if (this.grpc.get(token)?.localClosed) this.grpc.delete(token);
   }
 
   /** The configuration is gone for good: `on_done`, `on_delete`, no more ticks, streams reset. */

@@ -42,6 +42,11 @@ export class Stream {
   over = false;
   /** The VM trapped in one of this stream's callbacks. */
   failed = false;
+  /**
+   * Held by watermark beyond Envoy's limit: nothing is read from the client any more, and nobody
+   * answers unless the guest does.
+   */
+  blocked = false;
 
   readonly #bodyBufferLimit: number;
   readonly #upstream = new GrowingBuffer();
@@ -51,6 +56,8 @@ export class Stream {
   #chunk: GrowingBuffer | undefined;
   #stopped = false;
   #stopAll = false;
+  /** Bytes of the body were thrown away: the request must be answered here. */
+  #discarded = false;
   #headersSeen = false;
   #clientEnded = false;
   #trailers: HeaderMap | undefined;
@@ -110,7 +117,7 @@ export class Stream {
   /** A piece of the client's body; the end may come with an empty one. */
   sendBody(bytes: Uint8Array | string, endOfStream: boolean): void {
     if (!this.#headersSeen || this.#clientEnded) throw new Error("no body can follow here");
-    if (this.answered || this.over || this.failed) return;
+    if (this.answered || this.over || this.failed || this.blocked) return;
     this.#clientEnded = endOfStream;
     const chunk = typeof bytes === "string" ? Buffer.from(bytes) : bytes;
     if (this.#stopAll) this.#held.append(chunk);
@@ -184,6 +191,10 @@ export class Stream {
 
   resume(): void {
     if (!this.stopped) return;
+    if (this.#heldVisible && !this.#clientEnded) {
+      // Seen on Envoy 1.40: the chunk that comes next is passed on twice.
+      this.#violate("proxy_continue_stream", "resumed in mid-body after StopIterationAndBuffer");
+    }
     this.#stopped = false;
     if (!this.#stopAll) {
       this.#forward();
@@ -222,14 +233,27 @@ export class Stream {
   // --- decoding ------------------------------------------------------------------------------
 
   #decode(bytes: Uint8Array, endOfStream: boolean): void {
-    if (this.#heldVisible) this.#held.append(bytes);
-    else this.#chunk = new GrowingBuffer(bytes);
+    if (this.#heldVisible) {
+      // Counted before the guest sees it: with equal limits Envoy's own answer wins.
+      this.#held.append(bytes);
+      if (this.#held.length > this.#bodyBufferLimit) {
+        this.#tooLarge();
+        return;
+      }
+    } else this.#chunk = new GrowingBuffer(bytes);
     const visible = this.#heldVisible ? this.#held : this.#chunk!;
     const args = [visible.length, endOfStream ? 1 : 0];
     const action = this.#call("proxy_on_request_body", "request_body", args);
     const chunk = this.#chunk;
     this.#chunk = undefined;
     if (this.failed || this.answered) return;
+    if (action === BodyAction.StopIterationNoBuffer) {
+      this.#stopped = true;
+      this.#discarded = true;
+      if (endOfStream)
+        this.#violate("proxy_on_request_body", "the whole body is thrown away and nobody answers");
+      return;
+    }
     if (!this.#heldVisible && chunk !== undefined) {
       // A chunk that goes on at once passes through the same buffer as one that was held.
       this.#held.append(chunk.slice(0, chunk.length));
@@ -248,9 +272,10 @@ export class Stream {
       case BodyAction.StopIterationAndWatermark:
         this.#stopped = true;
         this.#heldVisible = false;
+        this.blocked = this.#held.length > this.#bodyBufferLimit && !endOfStream;
         return;
       default:
-        this.#violate("proxy_on_request_body", `returned ${action}: the client's bytes would be lost`);
+        this.#violate("proxy_on_request_body", `returned ${action}`);
     }
   }
 
@@ -272,6 +297,7 @@ export class Stream {
   }
 
   #forward(): void {
+    if (this.#discarded) this.#violate("request", "goes on although bytes of it were thrown away");
     this.#forwardHeaders();
     this.#heldVisible = false;
     this.#upstream.append(this.#held.drain());

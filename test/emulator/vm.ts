@@ -108,6 +108,11 @@ export class Vm {
     return undefined;
   }
 
+  /** Dies as by a trap, between two callbacks: for tests of what the others make of it. */
+  kill(): void {
+    this.trap ??= new WebAssembly.RuntimeError("killed by the test");
+  }
+
   /** Envoy throws the VM away: no callback runs any more, its gRPC streams are reset. */
   destroy(): void {
     this.destroyed = true;

@@ -1,4 +1,4 @@
-import { START_PHASES, Status } from "../abi.ts";
+import { Status } from "../abi.ts";
 import { parseGrpcService } from "../grpc-service.ts";
 import { GrpcStream } from "../grpc-transport.ts";
 import { unmarshalPairs } from "../header-map.ts";
@@ -18,7 +18,12 @@ export function grpcCalls(vm: Vm): HostFunctions {
   /** A handle that Envoy would follow; a stream that is over for good is a dangling pointer there. */
   const usable = (call: string, token: number): GrpcStream => {
     const stream = callingRoot(call).grpc.get(token >>> 0);
-    if (stream === undefined) return vm.fail(call, `this root has no gRPC stream ${token >>> 0}`);
+    if (stream === undefined) {
+      return vm.fail(
+        call,
+        `gRPC stream ${token >>> 0} is not one of this root's (those of others need their context)`,
+      );
+    }
     if (stream.remoteClosed && !stream.closing) {
       return vm.fail(call, `gRPC stream ${token >>> 0} was closed by its server before`);
     }
@@ -38,9 +43,7 @@ export function grpcCalls(vm: Vm): HostFunctions {
       tokenOut: number,
     ): number {
       const context = vm.context();
-      if (vm.phase !== undefined && START_PHASES.has(vm.phase)) {
-        vm.fail("proxy_grpc_stream", "a canary VM would dial too: dial from on_tick");
-      }
+      if (vm.canary) vm.fail("proxy_grpc_stream", "a canary VM must not dial: dial from on_tick");
       if (!(context instanceof Root)) vm.fail("proxy_grpc_stream", "a stream dialled from a request");
       const serviceBytes = vm.memory.read(service, serviceSize, "gRPC service");
       const name = vm.memory.readText(serviceName, serviceNameSize, "service name");
