@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:https";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { TlsClient } from "../model.ts";
+import { createScraper, type ScrapeOutcome } from "./scraper.ts";
+
+let folder = "";
+let server: Server | undefined;
+let port = 0;
+
+/** A certificate authority `name`, or a certificate for `model.test` signed by `issuer`. */
+function issue(name: string, issuer?: string): void {
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+  const signer = issuer === undefined ? [] : ["-CA", file(`${issuer}.crt`), "-CAkey", file(`${issuer}.key`)];
+  const subject = ["-subj", `/CN=${name}`, "-addext", "subjectAltName=DNS:model.test"];
+  const out = ["-keyout", file(`${name}.key`), "-out", file(`${name}.crt`)];
+  execFileSync("openssl", ["req", "-x509", ...key, ...signer, ...subject, ...out], { stdio: "pipe" });
+}
+
+function file(name: string): string {
+  return join(folder, name);
+}
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), "scraper-tls-"));
+  issue("authority");
+  issue("server", "authority");
+  issue("client", "authority");
+  const [cert, key, ca] = ["server.crt", "server.key", "authority.crt"].map((name) =>
+    readFileSync(file(name)),
+  );
+  server = createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: true }, (_, response) =>
+    response.end("vllm:num_requests_waiting 1\n"),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  port = (server.address() as AddressInfo).port;
+});
+
+after(() => {
+  server?.closeAllConnections();
+  server?.close();
+  rmSync(folder, { recursive: true });
+});
+
+async function scrapeOnce(tls: Partial<TlsClient>): Promise<ScrapeOutcome> {
+  let report: (outcome: ScrapeOutcome) => void = () => {};
+  const first = new Promise<ScrapeOutcome>((resolve) => {
+    report = resolve;
+  });
+  const scraper = createScraper({
+    onSample: () => {},
+    onOutcome: report,
+    nowMs: () => performance.now(),
+    random: () => 0,
+    setTimer: (callback, delayMs) => {
+      const timer = setTimeout(callback, delayMs);
+      return () => clearTimeout(timer);
+    },
+  });
+  scraper.setTargets([
+    {
+      pool: "default/llama",
+      spec: {
+        name: "tls",
+        host: "127.0.0.1",
+        port,
+        engine: "vllm",
+        scrape: {
+          intervalMs: 1000,
+          timeoutMs: 5000,
+          path: "/metrics",
+          tls: { insecureSkipVerify: false, ...tls },
+        },
+      },
+      ip: "127.0.0.1",
+      address: `127.0.0.1:${port}`,
+      ready: true,
+      draining: false,
+    },
+  ]);
+  const outcome = await first;
+  await scraper.close();
+  return outcome;
+}
+
+describe("scraping over TLS", () => {
+  const serverName = "model.test";
+
+  it("works with the server's authority, its name and a client certificate", async () => {
+    const client = { certFile: file("client.crt"), keyFile: file("client.key") };
+    const outcome = await scrapeOnce({ caFile: file("authority.crt"), serverName, ...client });
+    assert.equal(outcome.failure, undefined, outcome.error?.message);
+  });
+
+  it("refuses a server of an unknown authority", async () => {
+    assert.equal((await scrapeOnce({ serverName })).failure, "tls");
+  });
+
+  it("refuses a certificate for another name", async () => {
+    const outcome = await scrapeOnce({ caFile: file("authority.crt"), serverName: "other.test" });
+    assert.equal(outcome.failure, "tls");
+  });
+
+  it("fails where the server asks for a client certificate and none is configured", async () => {
+    const outcome = await scrapeOnce({ caFile: file("authority.crt"), serverName });
+    assert.notEqual(outcome.failure, undefined);
+  });
+
+  it("fails, and says which file, where a configured file is absent", async () => {
+    const outcome = await scrapeOnce({ caFile: file("absent.crt") });
+    assert.equal(outcome.failure, "tls");
+    assert.match(outcome.error?.message ?? "", /absent\.crt/);
+  });
+});
