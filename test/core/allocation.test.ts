@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import * as L from "../../assembly/wire/layout.ts";
+import { Core } from "./core.ts";
+import { addressOf, endpoint, pool, tableBytes } from "./tables.ts";
+
+const PROFILES = ["epp", "least-request", "round-robin", "random", "weighted"] as const;
+const PICKS = 1_000_000;
+/** Block sizes that the allocator keeps apart: small lists, and the big rest. */
+const PROBES = [8, 24, 64, 200, 1000, 5000, 70_000, 500_000];
+
+const scratch = mkdtempSync(join(tmpdir(), "core-allocation-"));
+after(() => rmSync(scratch, { recursive: true }));
+
+/** A pool of every profile over 20 endpoints, two adapters on each. */
+function table(sequence: bigint): Uint8Array {
+  const adapters = {
+    max: 4,
+    entries: [
+      { name: "a", state: "running" as const },
+      { name: "b", state: "waiting" as const },
+    ],
+  };
+  const scorers = (
+    ["queue-depth", "kv-cache-utilization", "running-requests", "in-flight", "lora-affinity"] as const
+  ).map((name) => ({ name, weight: 1 }));
+  return tableBytes(
+    PROFILES.map((profile, at) => {
+      const rows = Array.from({ length: 20 }, (_, index) =>
+        endpoint(addressOf(at * 20 + index), { queuedRequests: index % 3, adapters }),
+      );
+      return pool(`ns/${profile}`, rows, { profile, scorers });
+    }),
+    sequence,
+  );
+}
+
+function warmed(core: Core): Core {
+  assert.equal(core.decode(table(1n), 0), L.ACCEPTED);
+  for (let index = 0; index < PROFILES.length; index++) core.pick(index, "a");
+  const model = core.exports.allocate(1);
+  new Uint8Array(core.exports.memory.buffer)[model] = 0x61;
+  core.exports.setRequest(model, 1, 1000, 0);
+  return core;
+}
+
+/** Where the allocator would put blocks of several sizes: another answer means that something was allocated. */
+function probe(core: Core): readonly number[] {
+  const blocks = PROBES.map((bytes) => core.exports.allocate(bytes));
+  // In reverse, so that the free lists are left as they were found.
+  for (const block of blocks.toReversed()) core.exports.release(block);
+  return blocks;
+}
+
+test("a million picks leave memory and heap as they were", () => {
+  const core = warmed(new Core());
+  core.exports.collect();
+  probe(core);
+  const before = probe(core);
+  const memoryBytes = core.exports.memory.buffer.byteLength;
+  for (let index = 0; index < PROFILES.length; index++) {
+    core.exports.benchPick(index, PICKS / PROFILES.length);
+  }
+  assert.deepEqual(probe(core), before);
+  assert.equal(core.exports.memory.buffer.byteLength, memoryBytes);
+  core.exports.collect();
+  assert.deepEqual(probe(core), before);
+  core.exports.allocate(16);
+  assert.notDeepEqual(probe(core), before, "the probe sees one block of 16 bytes");
+});
+
+test("with an allocator that never takes back, picks, counts, merges, ageing and scanning take 0 bytes", () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const outFile = join(scratch, "core.wasm");
+  const compiler = join(root, "node_modules/assemblyscript/bin/asc.js");
+  execFileSync(
+    process.execPath,
+    [compiler, "assembly/core/index.ts", "--target", "core", "--runtime", "stub", "--outFile", outFile],
+    { cwd: root, stdio: "pipe" },
+  );
+  const core = warmed(new Core(1n, new WebAssembly.Module(readFileSync(outFile))));
+  const { exports } = core;
+  const body = Buffer.from(
+    JSON.stringify({ messages: [{ role: "user", content: "x\n".repeat(500) }], model: "m" }),
+  );
+  const text = exports.allocate(body.length);
+  new Uint8Array(exports.memory.buffer).set(body, text);
+  const room = exports.allocate(200 * L.TALLY_STRIDE);
+  const work = (): void => {
+    for (let index = 0; index < PROFILES.length; index++) exports.benchPick(index, 2000);
+    exports.age(10);
+    exports.beginMerge();
+    for (let row = 0; row < 100; row++) exports.mergeRow(endpoint(addressOf(row)).id, 1, 1, 1n, 1n);
+    exports.endMerge();
+    exports.writeTallies(room, 200, 1);
+    exports.writeTotals(room, 200);
+    exports.benchScan(text, body.length, 7, 20);
+  };
+  work();
+  const step = -(exports.allocate(16) - exports.allocate(16));
+  const before = exports.allocate(16);
+  work();
+  assert.equal(exports.allocate(16) - before - step, 0);
+});
+
+test("a table no larger than one before allocates nothing", () => {
+  const core = warmed(new Core());
+  const bytes = table(2n);
+  core.put(bytes);
+  assert.equal(core.decode(bytes, 0), L.ACCEPTED);
+  core.exports.collect();
+  probe(core);
+  const before = probe(core);
+  for (let round = 0; round < 500; round++) assert.equal(core.decode(bytes, round), L.ACCEPTED);
+  assert.deepEqual(probe(core), before);
+});
+
+test("the core imports nothing but abort", () => {
+  const core = new Core();
+  assert.ok(core.exports.memory.buffer.byteLength < 4 * 1024 * 1024);
+  const module = new WebAssembly.Module(
+    readFileSync(fileURLToPath(new URL("../../build/core.wasm", import.meta.url))),
+  );
+  assert.deepEqual(
+    WebAssembly.Module.imports(module).map(({ module: from, name }) => `${from}.${name}`),
+    ["env.abort"],
+  );
+});
