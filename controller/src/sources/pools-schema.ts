@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { checked, duration, flag, integer, real, size, text, word } from "./checked.ts";
+import { checked, duration, flag, integer, real, show, size, text, word } from "./checked.ts";
 import { hostPort } from "./host-port.ts";
 
 /**
@@ -17,6 +17,19 @@ const path = text(4096);
 const environmentName = text(256, { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, is: "the name of a variable" });
 const priority = integer(-MAX_PRIORITY - 1, MAX_PRIORITY);
 
+const notMapping = checked<never>((input) => ({ refused: `${show(input)} is not a mapping` }));
+
+/** A mapping of these keys and no others; valibot's own object schemas take lists for objects. */
+function mapping<const Entries extends v.ObjectEntries>(
+  entries: Entries,
+): v.GenericSchema<unknown, v.InferOutput<v.StrictObjectSchema<Entries, undefined>>> {
+  const schema = v.strictObject(entries);
+  return v.lazy((input) => (Array.isArray(input) ? notMapping : schema)) as v.GenericSchema<
+    unknown,
+    v.InferOutput<typeof schema>
+  >;
+}
+
 /** A plain value stands for the mapping with that one key. */
 function shorthand<Short extends v.GenericSchema, Long extends v.GenericSchema>(
   short: Short,
@@ -28,7 +41,7 @@ function shorthand<Short extends v.GenericSchema, Long extends v.GenericSchema>(
   >;
 }
 
-const tls = v.strictObject({
+const tls = mapping({
   caFile: v.optional(path),
   certFile: v.optional(path),
   keyFile: v.optional(path),
@@ -40,7 +53,7 @@ const tls = v.strictObject({
 const scrape = v.lazy((input) =>
   typeof input === "boolean"
     ? checked<false>((value) => (value === false ? false : { refused: "true is not false or a mapping" }))
-    : v.strictObject({
+    : mapping({
         interval: v.optional(duration("50ms", "1h")),
         timeout: v.optional(duration("10ms", "1m")),
         path: v.optional(text(1024, { pattern: /^\/\S*$/, is: "a path that begins with /" })),
@@ -65,7 +78,7 @@ const engine = word("vllm", "sglang", "trtllm", "triton");
 
 const endpoint = shorthand(
   hostPort(),
-  v.strictObject({
+  mapping({
     name: v.optional(text(253)),
     address: hostPort(),
     engine: v.optional(engine),
@@ -75,20 +88,20 @@ const endpoint = shorthand(
 
 const model = shorthand(
   modelName,
-  v.strictObject({
+  mapping({
     name: modelName,
     adapter: v.optional(flag(), false),
     priority: v.optional(priority),
   }),
 );
 
-const pool = v.strictObject({
+const pool = mapping({
   name,
   namespace: v.optional(text(63, NAME), "default"),
   profile: v.optional(word("epp", "least-request", "round-robin", "random", "weighted"), "epp"),
   scorers: v.optional(
     v.array(
-      v.strictObject({
+      mapping({
         name: word("queue-depth", "kv-cache-utilization", "running-requests", "in-flight", "lora-affinity"),
         weight: v.optional(real(0.001, 1000), 1),
       }),
@@ -100,9 +113,9 @@ const pool = v.strictObject({
   clusters: v.optional(v.array(text(1024))),
   engine: v.optional(engine, "vllm"),
   models: v.optional(v.array(model), []),
-  objectives: v.optional(v.array(v.strictObject({ name, priority: v.optional(priority, 0) })), []),
+  objectives: v.optional(v.array(mapping({ name, priority: v.optional(priority, 0) })), []),
   body: v.optional(
-    v.strictObject({
+    mapping({
       /** `auto`: read where the pick or an answer depends on the model. */
       read: v.optional(word("auto", "always", "never"), "auto"),
       window: v.optional(size("1KiB", "16MiB"), "64KiB"),
@@ -115,7 +128,7 @@ const pool = v.strictObject({
   /** Default: see STALE_AFTER_INTERVALS. */
   staleAfter: v.optional(duration("100ms", "1h")),
   saturation: v.optional(
-    v.strictObject({
+    mapping({
       queueLimit: v.optional(real(0.001, 100000), 5),
       kvLimit: v.optional(real(0.01, 1), 0.8),
     }),
@@ -129,17 +142,17 @@ const pool = v.strictObject({
   endpoints: v.array(endpoint),
 });
 
-const route = v.strictObject({
+const route = mapping({
   /** Default: `route-<index>`. */
   name: v.optional(name),
   pathPrefix: v.optional(text(1024, { pattern: /^\/\S*$/, is: "a path that begins with /" }), "/"),
-  headers: v.optional(v.array(v.strictObject({ name: text(256, HEADER_NAME), exact: text(4096) })), []),
+  headers: v.optional(v.array(mapping({ name: text(256, HEADER_NAME), exact: text(4096) })), []),
   pools: v.array(
-    shorthand(text(317), v.strictObject({ pool: text(317), weight: v.optional(integer(0, 1_000_000), 1) })),
+    shorthand(text(317), mapping({ pool: text(317), weight: v.optional(integer(0, 1_000_000), 1) })),
   ),
 });
 
-export const POOLS_FILE = v.strictObject({
+export const POOLS_FILE = mapping({
   pools: v.array(pool),
   /** Default: one route `/` to the first pool. */
   routes: v.optional(v.array(route)),
