@@ -15,13 +15,21 @@ import { Vm } from "./vm";
 
 export { malloc } from "../abi/memory";
 
-const vm = new Vm(randomBits());
-const streams = new Streams(vm);
+/**
+ * Made by the first `proxy_on_configure`, the first callback of a VM: in `_initialize` Envoy refuses
+ * host calls ("restricted_callback").
+ */
+let vm = changetype<Vm>(0);
+let streams = changetype<Streams>(0);
 
 export function proxy_abi_version_0_2_1(): void {}
 
 /** Runs in a throw-away VM on the main thread too: nothing here dials, registers or claims. */
 export function proxy_on_configure(rootId: u32, configurationBytes: u32): u32 {
+  if (changetype<usize>(vm) == 0) {
+    vm = new Vm(randomBits());
+    streams = new Streams(vm);
+  }
   let text = "";
   if (configurationBytes > 0 && getBuffer(BUFFER_PLUGIN_CONFIGURATION, 0, configurationBytes)) {
     text = String.UTF8.decodeUnsafe(arrivedPtr(), arrivedBytes());

@@ -62,7 +62,7 @@ export class Streams {
 
   headers(contextId: u32, endOfStream: bool): u32 {
     const vm = this.vm;
-    if (!vm.ready) return this.withoutTable();
+    if (!vm.ready && !vm.adoptShared()) return this.withoutTable();
     const pool = this.poolOfRoute();
     if (pool < 0) return this.notOurs();
     const flags = vm.table.poolFlags[pool];

@@ -126,9 +126,9 @@ export class Vm {
     this.slots.adoptQueue();
   }
 
-  /** Decodes the table in shared data, once per version. */
-  private adoptShared(): void {
-    if (!this.store.read() || this.store.version == this.decodedVersion) return;
+  /** Decodes the table in shared data, once per version; true once there is any table. */
+  adoptShared(): bool {
+    if (!this.store.read() || this.store.version == this.decodedVersion) return this.ready;
     const verdict = this.table.decode(this.store.messagePtr, this.store.messageBytes, this.store.receivedMs);
     this.decodedVersion = this.store.version;
     if (verdict == ACCEPTED) this.applied(monotonicMs());
@@ -136,6 +136,7 @@ export class Vm {
       this.unreadable.add();
       log(LEVEL_WARN, "shared table refused, reason " + verdict.toString());
     }
+    return this.ready;
   }
 
   private applied(nowMs: f64): void {

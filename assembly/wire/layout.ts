@@ -32,6 +32,7 @@ export const VERSION: u32 = 1;
 // --- header ---------------------------------------------------------------------------------
 export const HEADER_MAGIC: u32 = 0;
 export const HEADER_VERSION: u32 = 4;
+/** Bytes before the section directory, at least HEADER_FIXED_BYTES. */
 export const HEADER_HEADER_BYTES: u32 = 6;
 export const HEADER_KIND: u32 = 8;
 export const HEADER_FLAGS: u32 = 10;

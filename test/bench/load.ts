@@ -5,7 +5,8 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
 const HEAD_END = Buffer.from("\r\n\r\n");
-const ANSWER_BODY = '{"object":"text_completion","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}';
+const ANSWER_BODY =
+  '{"object":"text_completion","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}';
 const ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ANSWER_BODY.length}\r\n\r\n${ANSWER_BODY}`,
 );
@@ -20,7 +21,8 @@ class MessageReader {
     let at = 0;
     while (at < chunk.length || (this.bodyLeft === 0 && this.inBody)) {
       if (!this.inBody) {
-        const start = this.head === undefined ? chunk.subarray(at) : Buffer.concat([this.head, chunk.subarray(at)]);
+        const start =
+          this.head === undefined ? chunk.subarray(at) : Buffer.concat([this.head, chunk.subarray(at)]);
         const end = start.indexOf(HEAD_END);
         if (end < 0) {
           this.head = start;
@@ -87,7 +89,12 @@ export interface RoundResult {
 }
 
 /** Sends `request` over `connections` connections, one at a time each, until `durationMs` is over. */
-export function runLoad(port: number, request: Buffer, connections: number, durationMs: number): Promise<RoundResult> {
+export function runLoad(
+  port: number,
+  request: Buffer,
+  connections: number,
+  durationMs: number,
+): Promise<RoundResult> {
   return new Promise((resolve, reject) => {
     const latenciesMs: number[] = [];
     const startedMs = performance.now();
@@ -116,7 +123,12 @@ export function runLoad(port: number, request: Buffer, connections: number, dura
       socket.on("close", () => {
         if (--open > 0) return;
         latenciesMs.sort((a, b) => a - b);
-        resolve({ requests: latenciesMs.length, failed, seconds: (performance.now() - startedMs) / 1000, latenciesMs });
+        resolve({
+          requests: latenciesMs.length,
+          failed,
+          seconds: (performance.now() - startedMs) / 1000,
+          latenciesMs,
+        });
       });
     }
   });

@@ -38,7 +38,8 @@ import {
 import { PROPERTY_NODE_ID } from "../names";
 import { Settings } from "../settings";
 
-const HEADER_BYTES: u32 = HEADER_FIXED_BYTES + REPORT_SECTIONS * DIRECTORY_ENTRY_BYTES;
+/** Where the sections begin. */
+const SECTIONS_START: u32 = HEADER_FIXED_BYTES + REPORT_SECTIONS * DIRECTORY_ENTRY_BYTES;
 
 /** The message to the controller: who we are, which table is applied, what is in flight in this Envoy. */
 export class Report {
@@ -61,7 +62,7 @@ export class Report {
   ): void {
     if (this.node.byteLength == 0) this.node = nodeName(settings.node);
     const nodeBytes = this.node.byteLength;
-    const identity = HEADER_BYTES;
+    const identity = SECTIONS_START;
     const tallies = identity + IDENTITY_STRIDE;
     const capacity = min(<i32>MAX_ENDPOINTS, ledger.accounts);
     const most = <i32>tallies + capacity * <i32>TALLY_STRIDE + nodeBytes;
@@ -75,7 +76,7 @@ export class Report {
     memory.fill(base, 0, tallies);
     store<u32>(base + HEADER_MAGIC, MAGIC);
     store<u16>(base + HEADER_VERSION, <u16>VERSION);
-    store<u16>(base + HEADER_HEADER_BYTES, <u16>HEADER_BYTES);
+    store<u16>(base + HEADER_HEADER_BYTES, <u16>HEADER_FIXED_BYTES);
     store<u16>(base + HEADER_KIND, <u16>KIND_REPORT);
     store<u16>(base + HEADER_FLAGS, 0);
     store<u32>(base + HEADER_TOTAL_BYTES, this.bytes);

@@ -52,7 +52,8 @@ export class Processes {
     child.once("exit", (code, signal) => {
       this.children.delete(name);
       this.writePids();
-      if (!this.stopping) onExit(`${name} ended (${signal ?? `exit code ${code}`}); see ${this.logFile(name)}`);
+      if (!this.stopping)
+        onExit(`${name} ended (${signal ?? `exit code ${code}`}); see ${this.logFile(name)}`);
     });
     this.children.set(name, child);
     this.writePids();

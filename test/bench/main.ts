@@ -1,0 +1,209 @@
+/**
+ * `make bench`: what picking costs inside Envoy, as ratios to plain Envoy in the same run.
+ *
+ * Each round measures every cell once, in turn, so that the machine's drift meets all of them; a ratio is
+ * taken within a round, and its median and 95 % interval over the rounds. CPU is Envoy's own, of all its
+ * threads, per request. Writes build/bench.json.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { measurePickNs } from "./core-pick.ts";
+import { type BenchEnvoy, startPicker, startPlain } from "./envoys.ts";
+import { runLoad, startBackend } from "./load.ts";
+import { median, medianInterval, percentile } from "./statistics.ts";
+
+const QUICK = (process.env.QUICK ?? "") !== "";
+const ROUNDS = QUICK ? 9 : 15;
+const ROUND_MS = QUICK ? 250 : 1000;
+const CONNECTIONS = 16;
+const MODEL = "llama-3.1-8b";
+
+interface Cell {
+  readonly name: string;
+  readonly envoy: BenchEnvoy;
+  readonly request: Buffer;
+  readonly cpuUs: number[];
+  readonly p50Ms: number[];
+  readonly p99Ms: number[];
+}
+
+const KINDS = {
+  headers: () => request("GET", "/v1/models", undefined),
+  body1k: () => chat(1024, "last"),
+  body16k: () => chat(16 * 1024, "last"),
+  body220k: () => chat(220 * 1024, "last"),
+  body220kModelFirst: () => chat(220 * 1024, "first"),
+} as const;
+type Kind = keyof typeof KINDS;
+const KIND_NAMES = Object.keys(KINDS) as Kind[];
+
+async function main(): Promise<void> {
+  mkdirSync("build/bench", { recursive: true });
+  const backend = await startBackend(metricsPage());
+  const eight = await phase(backend.port, 8);
+  const hundred = QUICK ? undefined : await phase(backend.port, 100);
+  backend.close();
+  const pickNs = Object.fromEntries(
+    [10, 100, 1000].map((count) => [count, Math.round(measurePickNs(count))]),
+  );
+  const result = {
+    machine: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
+    rounds: ROUNDS,
+    roundMs: ROUND_MS,
+    ratios: eight.ratios,
+    ratioIntervals: eight.intervals,
+    cpuUs: eight.cpuUs,
+    latencyMs: eight.latencyMs,
+    ...(hundred === undefined ? {} : { endpoints100: hundred }),
+    pickNs,
+  };
+  writeFileSync("build/bench.json", `${JSON.stringify(result, null, 2)}\n`);
+  print(8, eight);
+  if (hundred !== undefined) print(100, hundred);
+  console.log(
+    `\ncore pick: ${Object.entries(pickNs)
+      .map(([count, ns]) => `${count} endpoints ${ns} ns`)
+      .join(", ")}`,
+  );
+  console.log("build/bench.json written");
+}
+
+interface Phase {
+  readonly ratios: Readonly<Record<string, number>>;
+  readonly intervals: Readonly<Record<string, readonly [number, number]>>;
+  readonly cpuUs: Readonly<Record<string, number>>;
+  readonly latencyMs: Readonly<Record<string, { readonly p50: number; readonly p99: number }>>;
+}
+
+async function phase(port: number, endpoints: number): Promise<Phase> {
+  const addresses = Array.from({ length: endpoints }, (_, i) => `127.0.0.${i + 1}:${port}`);
+  const plain = await startPlain(`plain-${endpoints}`, addresses, "round_robin");
+  const override = await startPlain(`override-${endpoints}`, addresses, "override_host");
+  const picker = await startPicker(`picker-${endpoints}`, {
+    pools: [
+      {
+        name: "bench",
+        models: [{ name: MODEL }, { name: "adapter-1", adapter: true }],
+        body: { read: "always" },
+        endpoints: addresses,
+      },
+    ],
+  });
+  const cells: Cell[] = [
+    ...KIND_NAMES.map((kind) => cell(`plain.${kind}`, plain, KINDS[kind]())),
+    cell("override.headers", override, request("GET", "/v1/models", undefined, addresses[0])),
+    ...KIND_NAMES.map((kind) => cell(`picker.${kind}`, picker, KINDS[kind]())),
+  ];
+  try {
+    for (const each of cells) await measure(each, 300, false);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const each of cells) await measure(each, ROUND_MS, true);
+    }
+  } finally {
+    await Promise.all([plain.stop(), override.stop(), picker.stop()]);
+  }
+  const byName = new Map(cells.map((each) => [each.name, each]));
+  const ratiosOf = (name: string, base: string) =>
+    byName.get(name)!.cpuUs.map((us, round) => us / byName.get(base)!.cpuUs[round]!);
+  const compared = [
+    ["overrideHost", ratiosOf("override.headers", "plain.headers")] as const,
+    ...KIND_NAMES.map((kind) => [kind, ratiosOf(`picker.${kind}`, `plain.${kind}`)] as const),
+  ];
+  return {
+    ratios: Object.fromEntries(compared.map(([name, values]) => [name, rounded(median(values))])),
+    intervals: Object.fromEntries(
+      compared.map(([name, values]) => {
+        const [low, high] = medianInterval(values);
+        return [name, [rounded(low), rounded(high)] as const];
+      }),
+    ),
+    cpuUs: Object.fromEntries(cells.map(({ name, cpuUs }) => [name, rounded(median(cpuUs))])),
+    latencyMs: Object.fromEntries(
+      cells.map(({ name, p50Ms, p99Ms }) => [
+        name,
+        { p50: rounded(median(p50Ms)), p99: rounded(median(p99Ms)) },
+      ]),
+    ),
+  };
+}
+
+function cell(name: string, envoy: BenchEnvoy, bytes: Buffer): Cell {
+  return { name, envoy, request: bytes, cpuUs: [], p50Ms: [], p99Ms: [] };
+}
+
+async function measure(each: Cell, durationMs: number, counted: boolean): Promise<void> {
+  const before = each.envoy.cpuNs();
+  const result = await runLoad(each.envoy.port, each.request, CONNECTIONS, durationMs);
+  const cpuNs = each.envoy.cpuNs() - before;
+  if (result.failed > 0 || result.requests === 0) {
+    throw new Error(`${each.name}: ${result.failed} of ${result.requests + result.failed} requests failed`);
+  }
+  if (!counted) return;
+  each.cpuUs.push(cpuNs / 1000 / result.requests);
+  each.p50Ms.push(percentile(result.latenciesMs, 0.5));
+  each.p99Ms.push(percentile(result.latenciesMs, 0.99));
+}
+
+function request(method: string, path: string, body: string | undefined, pick?: string): Buffer {
+  const head = [
+    `${method} ${path} HTTP/1.1`,
+    "host: gateway",
+    "user-agent: bench",
+    "accept: application/json",
+    ...(pick === undefined ? [] : [`x-gateway-destination-endpoint: ${pick}`]),
+    ...(body === undefined
+      ? []
+      : ["content-type: application/json", `content-length: ${Buffer.byteLength(body)}`]),
+  ];
+  return Buffer.from(`${head.join("\r\n")}\r\n\r\n${body ?? ""}`);
+}
+
+/** A chat completion of about `bytes` bytes; the official clients send the model after the messages. */
+function chat(bytes: number, model: "first" | "last"): Buffer {
+  const words = 'The quick brown fox said: \\"jump\\", and the lazy dog did.\\n';
+  const text = words
+    .repeat(Math.ceil(bytes / words.length))
+    .slice(0, bytes - 200)
+    .replace(/\\?$/, "");
+  const messages = `"messages":[{"role":"system","content":"You help."},{"role":"user","content":"${text}"}]`;
+  const rest = `"max_tokens":64,"stream":false,"temperature":0.2`;
+  const named = `"model":"${MODEL}"`;
+  const body = model === "first" ? `{${named},${messages},${rest}}` : `{${messages},${named},${rest}}`;
+  JSON.parse(body);
+  return request("POST", "/v1/chat/completions", body);
+}
+
+function metricsPage(): string {
+  const labels = `{engine="0",model_name="${MODEL}"}`;
+  return [
+    `vllm:num_requests_running${labels} 3.0`,
+    `vllm:num_requests_waiting${labels} 1.0`,
+    `vllm:kv_cache_usage_perc${labels} 0.4`,
+    "",
+  ].join("\n");
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}
+
+function print(endpoints: number, { ratios, intervals, cpuUs, latencyMs }: Phase): void {
+  console.log(
+    `\n${endpoints} endpoints, ${ROUNDS} rounds of ${ROUND_MS} ms, CPU per request as ratio to plain round robin`,
+  );
+  console.log(
+    "  what                 ratio   95 % interval     plain µs  picker µs   p50 ms plain/picker  p99 ms plain/picker",
+  );
+  for (const [name, ratio] of Object.entries(ratios)) {
+    const own = name === "overrideHost" ? "override.headers" : `picker.${name}`;
+    const plain = name === "overrideHost" ? "plain.headers" : `plain.${name}`;
+    const [low, high] = intervals[name]!;
+    const pair = (key: "p50" | "p99") =>
+      `${latencyMs[plain]![key].toFixed(2)} / ${latencyMs[own]![key].toFixed(2)}`;
+    console.log(
+      `  ${name.padEnd(20)} ${ratio.toFixed(2)}    ${low.toFixed(2)} – ${high.toFixed(2)}   ${cpuUs[plain]!.toFixed(1).padStart(10)} ${cpuUs[own]!.toFixed(1).padStart(10)}   ${pair("p50").padStart(18)}  ${pair("p99").padStart(19)}`,
+    );
+  }
+}
+
+await main();
