@@ -16,7 +16,7 @@ export interface SectionRule {
   readonly heap?: boolean;
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * A message whose header, directory and section bounds have been checked; a view afterwards.
