@@ -1,0 +1,45 @@
+import type { Endpoint, PoolSpec } from "../model.ts";
+
+/** A pool for tests; `over` replaces what matters to the test. */
+export function testPool(name: string, over: Partial<PoolSpec> = {}): PoolSpec {
+  return {
+    namespace: "default",
+    name,
+    profile: "epp",
+    scorers: [],
+    failureMode: "FailClose",
+    clusters: [`default/${name}`],
+    endpoints: [],
+    models: [],
+    objectives: [],
+    readBody: false,
+    requireModel: false,
+    knownModelsOnly: false,
+    staleAfterMs: 1500,
+    bodyWindowBytes: 65_536,
+    bodyLimitBytes: 16 * 1024 * 1024,
+    saturation: { queueLimit: 5, kvLimit: 0.8 },
+    appProtocol: "http",
+    ...over,
+  };
+}
+
+/** A ready endpoint without metrics; `ip` also serves as its host unless given. */
+export function testEndpoint(
+  pool: string,
+  ip: string,
+  port: number,
+  over: Partial<Endpoint> & { host?: string } = {},
+): Endpoint {
+  const { host, ...rest } = over;
+  const address = ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+  return {
+    pool: `default/${pool}`,
+    spec: { name: address, host: host ?? ip, port, engine: "vllm" },
+    ip,
+    address,
+    ready: true,
+    draining: false,
+    ...rest,
+  };
+}
