@@ -131,6 +131,9 @@ export class Publisher {
     const resolved = inventory.pools.every(
       (pool) => pool.endpoints.length === 0 || pools.has(`${pool.namespace}/${pool.name}`),
     );
-    return resolved && endpoints.every(({ spec, address }) => spec.scrape === undefined || this.attempted.has(address));
+    return (
+      resolved &&
+      endpoints.every(({ spec, address }) => spec.scrape === undefined || this.attempted.has(address))
+    );
   }
 }
