@@ -49,6 +49,18 @@
   store<u64>(ptr, value);
 }
 
+
+@inline
+export function putU16(ptr: usize, value: u32): void {
+  store<u16>(ptr, <u16>value);
+}
+
+
+@inline
+export function putF32(ptr: usize, value: f32): void {
+  store<f32>(ptr, value);
+}
+
 /** True if `bytes` bytes at `left` and `right` are the same. */
 @inline export function equalBytes(left: usize, right: usize, bytes: usize): bool {
   return memory.compare(left, right, bytes) == 0;
