@@ -3,6 +3,7 @@
  * what comes back. What the client itself cannot hold is reported, not hidden: requests that start late
  * (`lateness`) or that find the bound on concurrency reached (`dropped`).
  */
+import { setMaxListeners } from "node:events";
 import { Pool } from "undici";
 import { type Clock, realClock } from "./clock.ts";
 import { type LatencyFigures, LatencyWindow } from "./latency-window.ts";
@@ -53,7 +54,10 @@ export interface TrafficResult {
 export interface EndpointFigures extends LatencyFigures {
   /** As `x-served-by` names it. */
   readonly endpoint: string;
+  /** Answers that ended, from the start. */
   readonly answered: number;
+  /** Answers that began in the window: how often the gateway picked it. */
+  readonly picksPerSecond: number;
 }
 
 export interface TrafficSummary {
@@ -70,12 +74,13 @@ export interface TrafficSummary {
   /** End-to-end figures over all endpoints. */
   readonly overall: LatencyFigures;
   readonly ttft: LatencyFigures;
-  /** By name; rates are of answers finished. */
+  /** By name; `perSecond` is of answers that ended. */
   readonly endpoints: readonly EndpointFigures[];
 }
 
 interface EndpointCounts {
   readonly window: LatencyWindow;
+  readonly picks: LatencyWindow;
   answered: number;
 }
 
@@ -125,6 +130,8 @@ export class Traffic {
       headersTimeout: timeout,
       bodyTimeout: timeout,
     });
+    // Every open request listens to it.
+    setMaxListeners(0, this.#abort.signal);
     this.#zeroMs = this.#clock.nowMs();
     this.finished = this.#play();
     // Whoever awaits it gets the error; who only closes must not be ended by it.
@@ -152,7 +159,12 @@ export class Traffic {
   summary(): TrafficSummary {
     const nowMs = this.#clock.nowMs();
     const endpoints = [...this.#endpoints]
-      .map(([endpoint, { window, answered }]) => ({ endpoint, answered, ...window.figures(nowMs) }))
+      .map(([endpoint, { window, picks, answered }]) => ({
+        endpoint,
+        answered,
+        picksPerSecond: picks.figures(nowMs).perSecond,
+        ...window.figures(nowMs),
+      }))
       .sort((a, b) => (a.endpoint < b.endpoint ? -1 : 1));
     return {
       sent: this.#sent,
@@ -250,6 +262,7 @@ export class Traffic {
       });
       status = answer.statusCode;
       servedBy = String(answer.headers["x-served-by"] ?? "");
+      this.#countsOf(servedBy).picks.add(0, this.#clock.nowMs());
       const streamed = String(answer.headers["content-type"] ?? "").startsWith("text/event-stream");
       const meter = new SseMeter();
       let whole = "";
@@ -281,14 +294,21 @@ export class Traffic {
     this.#tokens.prompt += result.usage?.promptTokens ?? 0;
     this.#tokens.cached += result.usage?.cachedTokens ?? 0;
     this.#tokens.output += result.usage?.outputTokens ?? 0;
-    if (result.servedBy === "") return;
-    let counts = this.#endpoints.get(result.servedBy);
-    if (counts === undefined) {
-      counts = { window: new LatencyWindow(this.#windowMs), answered: 0 };
-      this.#endpoints.set(result.servedBy, counts);
-    }
+    if (result.status === 0) return;
+    const counts = this.#countsOf(result.servedBy);
     counts.answered++;
     counts.window.add(result.e2eMs, nowMs);
+  }
+
+  /** An answer without `x-served-by` counts under the empty name. */
+  #countsOf(endpoint: string): EndpointCounts {
+    let counts = this.#endpoints.get(endpoint);
+    if (counts === undefined) {
+      const window = new LatencyWindow(this.#windowMs);
+      counts = { window, picks: new LatencyWindow(this.#windowMs), answered: 0 };
+      this.#endpoints.set(endpoint, counts);
+    }
+    return counts;
   }
 }
 
