@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../assembly/wire/layout.ts";
+import { encodeReport } from "../../controller/src/table/report.ts";
 import { SeededRandom } from "../emulator/random.ts";
 import { Core } from "./core.ts";
 import { endpoint, MODELS, pool, randomPools, tableBytes } from "./tables.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261124);
-const CORRUPTIONS = 24_000;
+/** Raise it for a longer run: `FUZZ_ROUNDS=1000000 node --import tsx --test test/core`. */
+const CORRUPTIONS = Number(process.env.FUZZ_ROUNDS ?? 24_000);
 
 /** Reads all that an accepted table offers and picks from every pool; each pick must be of its pool. */
 function exercise(core: Core, nowMs: number): void {
@@ -222,4 +224,28 @@ test("a broken table does not change the old one, nor its names", () => {
   assert.equal(core.exports.sequence(), 4n);
   assert.equal(core.poolOfName("ns/a"), 0);
   assert.equal(core.poolOfName("ns/b"), -1);
+});
+
+test("a report passes the check of its kind and no other, and is refused when cut anywhere", () => {
+  const report = encodeReport({
+    node: "envoy-ü",
+    generation: 1n,
+    holder: 2n,
+    tablesRefused: 0,
+    lastRefusal: 0,
+    liveSlots: 3,
+    epoch: 1n,
+    sequence: 9n,
+    endpoints: [{ id: 5n, requests: 1, uncachedTokens: 2, residentTokens: 3n, picks: 4n }],
+  });
+  const core = new Core();
+  const check = (bytes: Uint8Array, kind: number): number => {
+    return core.exports.checkMessage(core.put(bytes), bytes.length, kind);
+  };
+  assert.equal(check(report, L.KIND_REPORT), L.ACCEPTED);
+  assert.equal(check(report, L.KIND_TABLE), L.REFUSED_KIND);
+  assert.equal(check(report, 3), L.REFUSED_KIND);
+  for (let length = 0; length < report.length; length++) {
+    assert.equal(check(report.subarray(0, length), L.KIND_REPORT), L.REFUSED_TRUNCATED);
+  }
 });

@@ -4,6 +4,8 @@ import { SeededRandom } from "../emulator/random.ts";
 import { Core, SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE, type Scan } from "./core.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261124);
+/** Raise it for a longer run: `FUZZ_ROUNDS=1000000 node --import tsx --test test/core`. */
+const DAMAGED = Number(process.env.FUZZ_ROUNDS ?? 20_000);
 
 // REASON_* of assembly/core/body/scan_codes.ts
 const NOT_AN_OBJECT = 1;
@@ -269,7 +271,7 @@ test(`random damage never traps, and the pieces do not matter (seed ${SEED})`, (
   const body = Buffer.from(CHAT);
   const hostile = '"\\{}[]:,u0 \n\ufffd';
   let refused = 0;
-  for (let round = 0; round < 20_000; round++) {
+  for (let round = 0; round < DAMAGED; round++) {
     const damaged = Buffer.from(body);
     for (let hit = 0; hit <= random.below(3); hit++) {
       const byte =
