@@ -253,3 +253,33 @@ test("an endpoint that leaves and comes back still has what is in flight to it",
   assert.equal(rig.inFlight().get(id), undefined);
   rig.process.assertClean();
 });
+
+test("of two controllers the one that started later is followed, and the other one once that is gone", () => {
+  const feeds = [
+    { cluster: CONTROLLER, authority: "one" },
+    { cluster: "second", authority: "two" },
+  ];
+  const rig = new Rig(MODULE, { workers: 1 });
+  rig.process.grpc.cluster("second", "accept");
+  rig.process.retire(rig.deployment);
+  rig.deploy({ feeds });
+  rig.process.advance(1_000);
+  const [older, later] = rig.streams();
+  const tableOf = (address: string, epoch: bigint) =>
+    rig.table([poolRow({ endpoints: [endpointRow(address)] })], epoch);
+  const picked = (): string[] => {
+    rig.process.settle();
+    return picksOf(rig.send());
+  };
+  older!.push(tableOf("10.0.0.1:1", EPOCH));
+  assert.deepEqual(picked(), ["10.0.0.1:1"]);
+  later!.push(tableOf("10.0.0.2:1", EPOCH + 1n));
+  assert.deepEqual(picked(), ["10.0.0.2:1"]);
+  older!.push(tableOf("10.0.0.3:1", EPOCH));
+  assert.deepEqual(picked(), ["10.0.0.2:1"]);
+  later!.close(14);
+  older!.push(tableOf("10.0.0.4:1", EPOCH));
+  assert.deepEqual(picked(), ["10.0.0.4:1"]);
+  assert.ok(older!.sent.length > 0 && later!.sent.length > 0, "both are reported to");
+  rig.process.assertClean();
+});
