@@ -1,3 +1,19 @@
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  COLON_BYTE,
+  COMMA,
+  hexDigit,
+  isPrimitiveByte,
+  LETTER_U,
+  meaningOfEscape,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+  WORD_FALSE,
+  WORD_NULL,
+  WORD_TRUE,
+} from "./json_bytes";
 import { findQuoteOrBackslash, findQuoteOrBracket, skipWhitespace } from "./find";
 import {
   MAX_DEPTH,
@@ -14,6 +30,7 @@ import {
   SCAN_COMPLETE,
   SCAN_MALFORMED,
   SCAN_MORE,
+  reasonText,
 } from "./scan_codes";
 import { TextSink } from "./text_sink";
 
@@ -46,13 +63,6 @@ const NESTED: i32 = 14;
 const DONE: i32 = 15;
 const FAILED: i32 = 16;
 
-const QUOTE: u32 = 0x22;
-const BACKSLASH: u32 = 0x5c;
-const OPEN_BRACE: u32 = 0x7b;
-const CLOSE_BRACE: u32 = 0x7d;
-const OPEN_BRACKET: u32 = 0x5b;
-const CLOSE_BRACKET: u32 = 0x5d;
-
 // Keys that are read.
 const KEY_OTHER: i32 = 0;
 const KEY_MODEL: i32 = 1;
@@ -60,11 +70,6 @@ const KEY_STREAM: i32 = 2;
 const KEY_MAX_TOKENS: i32 = 3;
 /** Longer than any key that is read. */
 const KEY_CAPACITY_BYTES: i32 = 32;
-
-// Bare words as the little-endian number that their bytes make.
-const WORD_TRUE: u64 = 0x65757274;
-const WORD_FALSE: u64 = 0x65736c6166;
-const WORD_NULL: u64 = 0x6c6c756e;
 
 /**
  * Reads a JSON body as it arrives, in pieces cut anywhere, and finds the top-level `model`, `stream`
@@ -148,25 +153,7 @@ export class BodyScanner {
 
   /** The reason of a refusal in words; "" if there is none. */
   errorText(): string {
-    switch (this.errorReason) {
-      case REASON_NOT_AN_OBJECT:
-        return "not an object";
-      case REASON_UNEXPECTED_BYTE:
-        return "unexpected byte";
-      case REASON_BRACKET_MISMATCH:
-        return "bracket closed by another";
-      case REASON_TOO_DEEP:
-        return "nested too deeply";
-      case REASON_BAD_ESCAPE:
-        return "unknown escape";
-      case REASON_TRAILING_BYTES:
-        return "bytes after the object";
-      case REASON_TRUNCATED:
-        return "cut off";
-      case REASON_BAD_LITERAL:
-        return "unknown literal";
-    }
-    return "";
+    return reasonText(this.errorReason);
   }
 
   /**
@@ -286,7 +273,7 @@ export class BodyScanner {
   private scanColon(ptr: usize, at: usize, end: usize): usize {
     at = skipWhitespace(at, end);
     if (at == end) return end;
-    if (load<u8>(at) != 0x3a) return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
+    if (load<u8>(at) != COLON_BYTE) return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
     this.state = VALUE;
     return at + 1;
   }
@@ -324,7 +311,7 @@ export class BodyScanner {
     at = skipWhitespace(at, end);
     if (at == end) return end;
     const byte = load<u8>(at);
-    if (byte == 0x2c) {
+    if (byte == COMMA) {
       this.state = KEY;
     } else if (byte == CLOSE_BRACE) {
       this.depth = 0;
@@ -360,7 +347,7 @@ export class BodyScanner {
 
   private scanTextEscape(ptr: usize, at: usize): usize {
     const byte = load<u8>(at);
-    if (byte == 0x75) {
+    if (byte == LETTER_U) {
       this.hexDigits = 0;
       this.hexUnit = 0;
       this.state = TEXT_HEX;
@@ -516,45 +503,6 @@ export class BodyScanner {
     this.state = FAILED;
     return at;
   }
-}
-
-/** Bytes that numbers and bare words are made of. */
-function isPrimitiveByte(byte: u32): bool {
-  const folded = byte | 0x20;
-  return (
-    (byte >= 0x30 && byte <= 0x39) ||
-    (folded >= 0x61 && folded <= 0x7a) ||
-    byte == 0x2d ||
-    byte == 0x2b ||
-    byte == 0x2e
-  );
-}
-
-/** The byte that a one-letter escape stands for; 0 if there is no such escape. */
-function meaningOfEscape(byte: u32): u32 {
-  switch (byte) {
-    case QUOTE:
-    case BACKSLASH:
-    case 0x2f: // /
-      return byte;
-    case 0x62: // b
-      return 0x08;
-    case 0x66: // f
-      return 0x0c;
-    case 0x6e: // n
-      return 0x0a;
-    case 0x72: // r
-      return 0x0d;
-    case 0x74: // t
-      return 0x09;
-  }
-  return 0;
-}
-
-function hexDigit(byte: u32): i32 {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
-  const folded = byte | 0x20;
-  return folded >= 0x61 && folded <= 0x66 ? folded - 0x57 : -1;
 }
 
 function keyOf(text: TextSink): i32 {

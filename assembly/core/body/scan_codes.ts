@@ -25,3 +25,26 @@ export const REASON_BAD_LITERAL: i32 = 8;
 export const MAX_DEPTH: i32 = 512;
 /** Bytes kept of the model's name; a longer one sets `modelTooLong`. */
 export const MODEL_CAPACITY_BYTES: i32 = 1024;
+
+/** A REASON_* in words, to follow "the body is not a valid JSON object: "; "" for REASON_NONE. */
+export function reasonText(reason: i32): string {
+  switch (reason) {
+    case REASON_NOT_AN_OBJECT:
+      return "not an object";
+    case REASON_UNEXPECTED_BYTE:
+      return "unexpected byte";
+    case REASON_BRACKET_MISMATCH:
+      return "bracket closed by another";
+    case REASON_TOO_DEEP:
+      return "nested too deeply";
+    case REASON_BAD_ESCAPE:
+      return "unknown escape";
+    case REASON_TRAILING_BYTES:
+      return "bytes after the object";
+    case REASON_TRUNCATED:
+      return "cut off";
+    case REASON_BAD_LITERAL:
+      return "unknown literal";
+  }
+  return "";
+}
