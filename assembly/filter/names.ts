@@ -10,9 +10,8 @@ export const SHARED_PREFIX: string = "inference-picker/" + VERSION.toString() + 
 export const HEADER_PICK = new Text("x-gateway-destination-endpoint");
 /** Read and removed by Envoy's router: how often it may retry. */
 export const HEADER_MAX_RETRIES = new Text("x-envoy-max-retries");
-/** Filter state `wasm.pick` and `wasm.max_retries`: what becomes those two headers behind this filter. */
+/** Filter state `wasm.pick`: becomes the pick header behind this filter. */
 export const PROPERTY_PICK = new Text("pick");
-export const PROPERTY_MAX_RETRIES = new Text("max_retries");
 export const HEADER_OBJECTIVE = new Text("x-gateway-inference-objective");
 export const HEADER_CONTENT_ENCODING = new Text("content-encoding");
 export const HEADER_CONTENT_TYPE = new Text("content-type");

@@ -31,7 +31,6 @@ import {
   HEADER_OBJECTIVE,
   HEADER_PICK,
   PROPERTY_CLUSTER,
-  PROPERTY_MAX_RETRIES,
   PROPERTY_PICK,
   PROPERTY_ROUTE_FAILURE_MODE,
   PROPERTY_ROUTE_POOL,
@@ -54,7 +53,6 @@ export class Streams {
   private readonly request: PickRequest = new PickRequest();
   private readonly picks: StaticArray<u8> = new StaticArray<u8>(PICK_BYTES);
   private readonly retries: usize = memory.data(8);
-  private readonly picked: Counter = new Counter("inference_picker.picks");
   private readonly unpicked: Counter = new Counter("inference_picker.fail_open");
   private readonly answered: Counter = new Counter("inference_picker.answers");
 
@@ -194,21 +192,19 @@ export class Streams {
     state.residentTokens = state.uncachedTokens;
     state.account = table.rowAccount[vm.picker.picked[0]];
     vm.ledger.open(state.account, state.uncachedTokens, state.residentTokens);
-    this.picked.add();
+    vm.picks++;
     return ACTION_CONTINUE;
   }
 
   /** Tells Envoy the picked hosts. */
   private name(count: i32): void {
     const bytes = this.writePicks(count);
-    const byProperty = this.vm.settings.pickByProperty;
-    if (byProperty) setProperty(PROPERTY_PICK, changetype<usize>(this.picks), bytes);
+    if (this.vm.settings.pickByProperty) setProperty(PROPERTY_PICK, changetype<usize>(this.picks), bytes);
     else setRequestHeader(HEADER_PICK, changetype<usize>(this.picks), bytes);
     if (count == PICKS_MAX) return;
     // A retry beyond the list would discard the last endpoint's own answer for Envoy's bare 503.
     store<u8>(this.retries, <u8>(0x30 + count - 1));
-    if (byProperty) setProperty(PROPERTY_MAX_RETRIES, this.retries, 1);
-    else setRequestHeader(HEADER_MAX_RETRIES, this.retries, 1);
+    setRequestHeader(HEADER_MAX_RETRIES, this.retries, 1);
   }
 
   /** `best,next,next` into the pick buffer; returns its bytes. */

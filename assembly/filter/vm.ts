@@ -29,6 +29,8 @@ export class Vm {
   private readonly lease: Lease;
   /** True once any table was decoded. */
   ready: bool = false;
+  /** Picks since the last tick, which adds them to the host's counter: one call a tick, not one a request. */
+  picks: i64 = 0;
   /** `ledger.changes` as published last. */
   private publishedChanges: u32 = 0;
   private readonly store: TableStore = new TableStore();
@@ -37,6 +39,7 @@ export class Vm {
   private activeRoot: u32 = 0;
   private activeTickMs: f64 = 0;
   private decodedVersion: u32 = 0;
+  private readonly picksCounter: Counter = new Counter("inference_picker.picks");
   private readonly unreadable: Counter = new Counter("inference_picker.feed.tables_unreadable");
 
   /** `self` tells this VM from every other of the process. */
@@ -63,6 +66,10 @@ export class Vm {
       this.activate(root);
     }
     this.activeTickMs = nowMs;
+    if (this.picks > 0) {
+      this.picksCounter.add(this.picks);
+      this.picks = 0;
+    }
     const changed = this.ledger.changes != this.publishedChanges;
     this.publishedChanges = this.ledger.changes;
     const othersChanged = this.slots.tick(nowMs, this.ledger, changed);

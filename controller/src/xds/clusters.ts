@@ -14,6 +14,12 @@ import {
   type ClusterLoadAssignment,
   ClusterLoadAssignmentSchema,
 } from "./generated/envoy/config/endpoint/v3/endpoint_pb.ts";
+import { HeaderMutationSchema } from "./generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts";
+import { UpstreamCodecSchema } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec_pb.ts";
+import {
+  type HttpFilter,
+  HttpFilterSchema,
+} from "./generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.ts";
 import { OverrideHostSchema } from "./generated/envoy/extensions/load_balancing_policies/override_host/v3/override_host_pb.ts";
 import { RoundRobinSchema } from "./generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts";
 import {
@@ -26,7 +32,7 @@ import {
 } from "./generated/envoy/extensions/transport_sockets/tls/v3/common_pb.ts";
 import { UpstreamTlsContextSchema } from "./generated/envoy/extensions/transport_sockets/tls/v3/tls_pb.ts";
 import { HttpProtocolOptionsSchema } from "./generated/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.ts";
-import { METADATA_NAMESPACE, PICK_HEADER, PICK_NAMESPACE } from "./names.ts";
+import { METADATA_NAMESPACE, PICK_HEADER } from "./names.ts";
 
 /** High enough never to be the hidden limit: what may be in flight is the filter's decision. */
 const UNLIMITED = 1_000_000;
@@ -48,7 +54,7 @@ export function clusterName(pool: PoolSpec): string {
 }
 
 /**
- * The pool's cluster: hosts from EDS over ADS, chosen by the picked list in the request's metadata.
+ * The pool's cluster: hosts from EDS over ADS, chosen by the picked list in the request's header.
  * A list that is missing or used up goes to round robin under FailOpen; under FailClose it meets a
  * subset policy that knows no subset and has no fallback, which Envoy answers with 503.
  *
@@ -96,6 +102,23 @@ export function poolCluster(
         HttpProtocolOptionsSchema,
         create(HttpProtocolOptionsSchema, {
           commonHttpProtocolOptions: { idleTimeout: { seconds: UPSTREAM_IDLE_SECONDS } },
+          // Behind the choice of the host, so that no endpoint sees the picked list; retries keep walking it,
+          // since Envoy reads it once per request.
+          httpFilters: [
+            httpFilter(
+              "envoy.filters.http.header_mutation",
+              anyPack(
+                HeaderMutationSchema,
+                create(HeaderMutationSchema, {
+                  mutations: { requestMutations: [{ action: { case: "remove", value: PICK_HEADER } }] },
+                }),
+              ),
+            ),
+            httpFilter(
+              "envoy.filters.http.upstream_codec",
+              anyPack(UpstreamCodecSchema, create(UpstreamCodecSchema)),
+            ),
+          ],
           upstreamProtocolOptions: {
             case: "explicitHttpConfig",
             value: {
@@ -166,20 +189,17 @@ export function poolEndpoints(pool: PoolSpec, endpoints: readonly Endpoint[]): C
   });
 }
 
+function httpFilter(name: string, typedConfig: Any): HttpFilter {
+  return create(HttpFilterSchema, { name, configType: { case: "typedConfig", value: typedConfig } });
+}
+
 function overrideHost(fallbackPolicy: LoadBalancingPolicy): LoadBalancingPolicy {
   return policy(
     "envoy.load_balancing_policies.override_host",
     anyPack(
       OverrideHostSchema,
       create(OverrideHostSchema, {
-        overrideHostSources: [
-          {
-            metadata: {
-              key: PICK_NAMESPACE,
-              path: [{ segment: { case: "key", value: PICK_HEADER } }],
-            },
-          },
-        ],
+        overrideHostSources: [{ header: PICK_HEADER }],
         fallbackPolicy,
       }),
     ),

@@ -1,9 +1,7 @@
 /** Names that the controller's resources, the bootstrap and the filter agree on. */
 
-/** Set by the filter, moved out of the request by header_to_metadata before any endpoint sees it. */
+/** The picked list on its way from the filter to `override_host`; the cluster removes it before any endpoint sees it. */
 export const PICK_HEADER = "x-gateway-destination-endpoint";
-/** Dynamic metadata namespace from which `override_host` takes the picked list; the key is PICK_HEADER. */
-export const PICK_NAMESPACE = "envoy.lb";
 /** Namespace of route and cluster metadata that names the pool. */
 export const METADATA_NAMESPACE = "inference-picker";
 /** Name of the HTTP filter, of its ECDS resource and of its VM (which scopes its shared data). */

@@ -8,6 +8,8 @@ import { file_envoy_config_cluster_v3_cluster } from "./generated/envoy/config/c
 import { file_envoy_config_core_v3_extension } from "./generated/envoy/config/core/v3/extension_pb.ts";
 import { file_envoy_config_endpoint_v3_endpoint } from "./generated/envoy/config/endpoint/v3/endpoint_pb.ts";
 import { file_envoy_config_route_v3_route } from "./generated/envoy/config/route/v3/route_pb.ts";
+import { file_envoy_extensions_filters_http_header_mutation_v3_header_mutation } from "./generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation_pb.ts";
+import { file_envoy_extensions_filters_http_upstream_codec_v3_upstream_codec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec_pb.ts";
 import { file_envoy_extensions_filters_http_wasm_v3_wasm } from "./generated/envoy/extensions/filters/http/wasm/v3/wasm_pb.ts";
 import { file_envoy_extensions_load_balancing_policies_override_host_v3_override_host } from "./generated/envoy/extensions/load_balancing_policies/override_host/v3/override_host_pb.ts";
 import { file_envoy_extensions_load_balancing_policies_round_robin_v3_round_robin } from "./generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin_pb.ts";
@@ -23,6 +25,8 @@ const registry = createRegistry(
   file_envoy_config_core_v3_extension,
   file_envoy_config_endpoint_v3_endpoint,
   file_envoy_config_route_v3_route,
+  file_envoy_extensions_filters_http_header_mutation_v3_header_mutation,
+  file_envoy_extensions_filters_http_upstream_codec_v3_upstream_codec,
   file_envoy_extensions_filters_http_wasm_v3_wasm,
   file_envoy_extensions_load_balancing_policies_override_host_v3_override_host,
   file_envoy_extensions_load_balancing_policies_round_robin_v3_round_robin,
@@ -70,11 +74,21 @@ function fallbackOf(cluster: JsonObject): unknown {
 }
 
 describe("clusters", () => {
-  it("take the picked list from the request's metadata, never from a header", () => {
+  it("take the picked list from its header and remove it behind the choice of the host", () => {
     const cluster = json(snapshot({ pools: [testPool("chat")] }).clusters, "default/chat");
     assert.deepEqual(at(policyOf(cluster), "override_host_sources"), [
-      { metadata: { key: "envoy.lb", path: [{ key: "x-gateway-destination-endpoint" }] } },
+      { header: "x-gateway-destination-endpoint" },
     ]);
+    const options = at(
+      cluster,
+      "typed_extension_protocol_options",
+      "envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+      "http_filters",
+    );
+    assert.deepEqual(at(options, 0, "typed_config", "mutations"), {
+      request_mutations: [{ remove: "x-gateway-destination-endpoint" }],
+    });
+    assert.equal(at(options, 1, "name"), "envoy.filters.http.upstream_codec");
   });
 
   it("of a FailClose pool have no host of Envoy's choice", () => {
