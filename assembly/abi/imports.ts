@@ -77,6 +77,10 @@ export declare function proxy_send_local_response(
 ): u32;
 
 
+@external("env", "proxy_set_effective_context")
+export declare function proxy_set_effective_context(contextId: u32): u32;
+
+
 @external("env", "proxy_set_tick_period_milliseconds")
 export declare function proxy_set_tick_period_milliseconds(period: u32): u32;
 

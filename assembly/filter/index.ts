@@ -68,6 +68,10 @@ export function proxy_on_request_body(contextId: u32, bodyBytes: u32, endOfStrea
   return streams.body(contextId, bodyBytes, endOfStream != 0);
 }
 
+export function proxy_on_request_trailers(contextId: u32, trailers: u32): u32 {
+  return streams.trailers(contextId);
+}
+
 /** The last callback of a stream, and of a root context. */
 export function proxy_on_delete(contextId: u32): void {
   streams.end(contextId);

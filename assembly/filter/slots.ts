@@ -45,6 +45,7 @@ export class Slots {
   private cas: u32 = 0;
   private queue: u32 = 0;
   private publishedMs: f64 = 0;
+  private stale: bool = false;
   private publication: u32 = 0;
   private readonly keys: Text[] = [];
   private value: StaticArray<u8> = new StaticArray<u8>(SLOT_BYTES);
@@ -71,6 +72,11 @@ export class Slots {
     const name = new Text(SHARED_PREFIX + "queue/" + this.index.toString());
     this.queue = registerQueue(name.ptr, name.bytes);
     this.publishedMs = 0;
+  }
+
+  /** The table names other endpoints than before: what was ignored at the last merge may count now. */
+  mergeAgain(): void {
+    this.stale = true;
   }
 
   ownsQueue(token: u32): bool {
@@ -168,7 +174,7 @@ export class Slots {
 
   /** Reads every slot; merges again only if one of them changed, appeared or died; true if so. */
   private merge(nowMs: f64, ledger: Ledger): bool {
-    let changed = false;
+    let changed = this.stale;
     let live = 0;
     for (let pass = 0; pass < 2; pass++) {
       if (pass == 1) ledger.beginMerge();
@@ -206,6 +212,7 @@ export class Slots {
       this.live = live;
       if (!changed) return false;
     }
+    this.stale = false;
     ledger.endMerge();
     return true;
   }

@@ -102,13 +102,24 @@ export class Streams {
       if (scanner.modelSeen && state.scannedBytes >= window)
         return this.pickByModel(contextId, state, pool, scanner);
     }
-    if (endOfStream) {
-      if (scanner.finish() == SCAN_MALFORMED) return this.malformed(state, scanner);
-      return this.pickByModel(contextId, state, pool, scanner);
-    }
+    if (endOfStream) return this.finish(contextId, state, pool, scanner);
     if (state.scannedBytes <= table.poolBodyLimit[pool]) return ACTION_PAUSE_AND_WATERMARK;
     state.limitBytes = table.poolBodyLimit[pool];
     return this.discard(state, 0, false);
+  }
+
+  /** Trailers end a body in place of a last chunk. */
+  trailers(contextId: u32): u32 {
+    const state = this.table.find(contextId);
+    if (state == null || !state.reading) return ACTION_CONTINUE;
+    if (state.limitBytes > 0) return this.discard(state, 0, true);
+    const pool = this.poolAgain(state);
+    return pool < 0 ? this.release(state, null) : this.finish(contextId, state, pool, state.scanner!);
+  }
+
+  private finish(contextId: u32, state: StreamState, pool: i32, scanner: BodyScanner): u32 {
+    if (scanner.finish() == SCAN_MALFORMED) return this.malformed(state, scanner);
+    return this.pickByModel(contextId, state, pool, scanner);
   }
 
   /**

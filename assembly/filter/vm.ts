@@ -1,5 +1,6 @@
 import { monotonicMs, randomBits } from "../abi/clock";
 import { arrivedBytes, arrivedPtr } from "../abi/memory";
+import { actFor } from "../abi/contexts";
 import { BUFFER_GRPC_MESSAGE, getBuffer } from "../abi/buffers";
 import { Counter } from "../abi/metrics";
 import { LEVEL_WARN, log } from "../abi/log";
@@ -38,6 +39,8 @@ export class Vm {
   settings: Settings = new Settings();
   private activeRoot: u32 = 0;
   private activeTickMs: f64 = 0;
+  /** The root context that registered the slot's queue: queues wake only whoever registered last. */
+  private queueOwner: u32 = 0;
   private decodedVersion: u32 = 0;
   private readonly picksCounter: Counter = new Counter("inference_picker.picks");
   private readonly unreadable: Counter = new Counter("inference_picker.feed.tables_unreadable");
@@ -52,9 +55,9 @@ export class Vm {
   /** A root context was configured: it becomes the active one unless a newer generation is. */
   configure(root: u32, settings: Settings): void {
     if (this.activeRoot != 0 && settings.generation < this.settings.generation) return;
+    this.activate(root);
     this.settings = settings;
     this.feed.retarget(settings.feeds);
-    this.activate(root);
     // The table of the process is there at once, before the first tick: a swap under load needs it.
     this.adoptShared();
   }
@@ -72,6 +75,10 @@ export class Vm {
     }
     const changed = this.ledger.changes != this.publishedChanges;
     this.publishedChanges = this.ledger.changes;
+    if (this.queueOwner != root) {
+      this.slots.adoptQueue();
+      this.queueOwner = root;
+    }
     const othersChanged = this.slots.tick(nowMs, this.ledger, changed);
     const wasHeld = this.lease.held;
     this.lease.tick(nowMs, this.settings.generation);
@@ -125,12 +132,15 @@ export class Vm {
   private readonly wakeValue: StaticArray<u8> = [1];
 
   private activate(root: u32): void {
-    if (root == this.activeRoot) return;
-    const first = this.activeRoot == 0;
+    const previous = this.activeRoot;
+    if (root == previous) return;
     this.activeRoot = root;
-    if (first) return;
-    this.feed.forget();
-    this.slots.adoptQueue();
+    if (previous == 0) return;
+    // A stream belongs to the root context that opened it, and only for that one can it be closed.
+    if (actFor(previous)) this.feed.drop();
+    else this.feed.forget();
+    actFor(root);
+    this.queueOwner = 0;
   }
 
   /** Decodes the table in shared data, once per version; true once there is any table. */
@@ -148,6 +158,7 @@ export class Vm {
 
   private applied(nowMs: f64): void {
     this.ready = true;
+    this.slots.mergeAgain();
     this.table.bind(this.ledger);
     this.ledger.release(this.table);
     this.table.age(nowMs);

@@ -35,7 +35,9 @@ export class Link {
     this.backoffMs = FIRST_BACKOFF_MS;
   }
 
+  /** Only from `proxy_on_grpc_close`: there the host still keeps the stream, until it is told that we do not. */
   closed(nowMs: f64): void {
+    closeStream(this.token);
     this.token = 0;
     this.epoch = 0;
     this.postpone(nowMs);
