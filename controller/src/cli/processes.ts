@@ -45,7 +45,8 @@ export class Processes {
    */
   start(name: string, command: string, args: readonly string[], onExit: (why: string) => void): ChildProcess {
     const log = createWriteStream(this.logFile(name));
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+    // A process group of its own: a terminal's Ctrl-C reaches the run alone, which then ends its children.
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     child.once("error", (error) => onExit(`${name} could not be started: ${error.message}`));

@@ -33,6 +33,8 @@ export interface StackOptions {
   /** Envoy's worker threads. */
   readonly workers: number;
   /** A pools file of the user's, or servers that are simulated and a pool made of them. */
+  /** Runs when what an earlier run left is gone and before anything is started. */
+  readonly beforeStart?: () => Promise<void>;
   readonly backends: { readonly poolsFile: string } | { readonly simulated: SimulatedServers };
 }
 
@@ -60,6 +62,7 @@ export async function startStack(options: StackOptions, onExit: (why: string) =>
   const processes = new Processes(options.folder);
   const killed = await processes.endLeftovers();
   if (killed > 0) process.stderr.write(`ended ${killed} processes that an earlier run had left\n`);
+  await options.beforeStart?.();
   let failure: string | undefined;
   const ended = (why: string) => {
     failure ??= why;
@@ -95,7 +98,10 @@ export async function startStack(options: StackOptions, onExit: (why: string) =>
     processes.start(
       "envoy",
       options.envoy,
-      ["-c", bootstrap, "--concurrency", String(options.workers), "--disable-hot-restart", "-l", "warning"],
+      [
+        ...["-c", bootstrap, "--concurrency", String(options.workers)],
+        ...["--disable-hot-restart", "-l", "warning", "--file-flush-interval-msec", "250"],
+      ],
       ended,
     );
     await until("the controller", () => answers(`${statusUrl}/readyz`));
