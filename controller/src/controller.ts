@@ -180,6 +180,8 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       port: settings.rpc.port,
       tls: settings.rpcTls,
       setTimer,
+      onCertificateError: (error) =>
+        logger.error({ err: error }, "certificates cannot be renewed, the last ones stay"),
       services: [feed.service, ads.service],
     });
     closers.push(async () => {

@@ -1,6 +1,6 @@
 import { PickerError } from "./errors.ts";
 import type { TlsClient } from "./model.ts";
-import type { ServerTls } from "./push/rpc-server.ts";
+import type { ServerTls } from "./push/certificate-files.ts";
 import { FEED_CLUSTER } from "./xds/names.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;

@@ -73,6 +73,7 @@ describe("the feed", () => {
       host: "127.0.0.1",
       port: 0,
       setTimer: processTimer,
+      onCertificateError: () => {},
       services: [feed.service],
     });
   });

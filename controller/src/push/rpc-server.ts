@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import {
   experimental,
   Server,
@@ -7,14 +6,8 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import { MAX_MESSAGE_BYTES } from "../../../assembly/wire/layout.ts";
+import { CertificateFiles, type ServerTls } from "./certificate-files.ts";
 import type { SetTimer } from "./timer.ts";
-
-/** Files of the controller's own certificate; with `clientCaFile` every client must show one of that authority. */
-export interface ServerTls {
-  readonly certFile: string;
-  readonly keyFile: string;
-  readonly clientCaFile?: string | undefined;
-}
 
 export interface RpcServerOptions {
   readonly host: string;
@@ -22,6 +15,8 @@ export interface RpcServerOptions {
   readonly port: number;
   readonly tls?: ServerTls | undefined;
   readonly setTimer: SetTimer;
+  /** Certificates that were renewed badly; the ones in use stay. */
+  readonly onCertificateError: (error: Error) => void;
   readonly services: readonly {
     readonly definition: ServiceDefinition;
     readonly implementation: UntypedServiceImplementation;
@@ -33,9 +28,6 @@ export interface RpcServer {
   /** Takes no new streams, waits `graceMs` for the open ones, then cuts them. */
   readonly close: (graceMs: number) => Promise<void>;
 }
-
-/** Rotated certificates are used for new connections within this time. */
-const CERTIFICATE_REFRESH_MS = 10_000;
 
 const CHANNEL_OPTIONS = {
   // No report is larger, and a discovery request names far less.
@@ -57,34 +49,38 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
   for (const { definition, implementation } of options.services)
     server.addService(definition, implementation);
   const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+  const { tls } = options;
+  const files = tls && new CertificateFiles(tls, options.setTimer, options.onCertificateError);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${host}:${options.port}`, credentials(options.tls), (error, bound) => {
-      if (error === null) resolve(bound);
-      else reject(error);
-    });
+    server.bindAsync(
+      `${host}:${options.port}`,
+      credentials(files, tls?.clientCaFile !== undefined),
+      (error, bound) => {
+        if (error === null) resolve(bound);
+        else {
+          files?.close();
+          reject(error);
+        }
+      },
+    );
   });
-  return { port, close: (graceMs) => shutDown(server, graceMs, options.setTimer) };
+  return {
+    port,
+    close: async (graceMs) => {
+      files?.close();
+      await shutDown(server, graceMs, options.setTimer);
+    },
+  };
 }
 
-function credentials(tls: ServerTls | undefined): ServerCredentials {
-  if (tls === undefined) return ServerCredentials.createInsecure();
-  // Unreadable files are an error at the start, not at the first connection.
-  for (const file of [tls.certFile, tls.keyFile, tls.clientCaFile])
-    if (file !== undefined) readFileSync(file);
-  const identity = new experimental.FileWatcherCertificateProvider({
-    certificateFile: tls.certFile,
-    privateKeyFile: tls.keyFile,
-    refreshIntervalMs: CERTIFICATE_REFRESH_MS,
-  });
-  const authorities =
-    tls.clientCaFile === undefined
-      ? null
-      : new experimental.FileWatcherCertificateProvider({
-          caCertificateFile: tls.clientCaFile,
-          refreshIntervalMs: CERTIFICATE_REFRESH_MS,
-        });
+function credentials(files: CertificateFiles | undefined, mutual: boolean): ServerCredentials {
+  if (files === undefined) return ServerCredentials.createInsecure();
   // The declaration names its first two parameters the other way round; grpc-js 1.14.7 reads the identity first.
-  return experimental.createCertificateProviderServerCredentials(identity, authorities, authorities !== null);
+  return experimental.createCertificateProviderServerCredentials(
+    files,
+    mutual ? files : (null as never),
+    mutual,
+  );
 }
 
 function shutDown(server: Server, graceMs: number, setTimer: SetTimer): Promise<void> {
