@@ -43,6 +43,9 @@ export class Vm {
   private queueOwner: u32 = 0;
   private decodedVersion: u32 = 0;
   private readonly picksCounter: Counter = new Counter("inference_picker.picks");
+  /** Bytes by which the memories of all VMs grew after their start: flat once load has been at its highest. */
+  private readonly memoryGrowth: Counter = new Counter("inference_picker.memory_growth_bytes");
+  private memoryPages: i32 = memory.size();
   private readonly unreadable: Counter = new Counter("inference_picker.feed.tables_unreadable");
 
   /** `self` tells this VM from every other of the process. */
@@ -72,6 +75,11 @@ export class Vm {
     if (this.picks > 0) {
       this.picksCounter.add(this.picks);
       this.picks = 0;
+    }
+    const grownPages = memory.size() - this.memoryPages;
+    if (grownPages > 0) {
+      this.memoryPages += grownPages;
+      this.memoryGrowth.add((<i64>grownPages) << 16);
     }
     const changed = this.ledger.changes != this.publishedChanges;
     this.publishedChanges = this.ledger.changes;
