@@ -14,7 +14,13 @@ import {
   WORD_NULL,
   WORD_TRUE,
 } from "./json_bytes";
-import { findQuoteOrBackslash, findQuoteOrBracket, skipWhitespace } from "./find";
+import {
+  endsInEscape,
+  findClosingQuote,
+  findQuoteOrBackslash,
+  findQuoteOrBracket,
+  skipWhitespace,
+} from "./find";
 import {
   MAX_DEPTH,
   MODEL_CAPACITY_BYTES,
@@ -62,6 +68,8 @@ const PRIMITIVE: i32 = 13;
 const NESTED: i32 = 14;
 const DONE: i32 = 15;
 const FAILED: i32 = 16;
+/** Only between two functions: a string that was skipped has ended. */
+const CLOSED: i32 = 17;
 
 // Keys that are read.
 const KEY_OTHER: i32 = 0;
@@ -371,22 +379,12 @@ export class BodyScanner {
     return at + 1;
   }
 
-  /** Skips the rest of a string; of an escape only the next byte matters, since `\u` has no quote in it. */
   private scanString(ptr: usize, at: usize, end: usize): usize {
-    while (at < end) {
-      at = findQuoteOrBackslash(at, end);
-      if (at == end) return end;
-      if (load<u8>(at) == QUOTE) {
-        at++;
-        if (this.depth == 1) this.endValue(this.bodyOffset(ptr, at));
-        else this.state = NESTED;
-        return at;
-      }
-      at += 2;
-    }
-    if (at == end) return end;
-    this.state = STRING_ESCAPE;
-    return end;
+    at = this.skipString(at, end);
+    if (this.state != CLOSED) return at;
+    if (this.depth == 1) this.endValue(this.bodyOffset(ptr, at));
+    else this.state = NESTED;
+    return at;
   }
 
   private scanPrimitive(ptr: usize, at: usize, end: usize): usize {
@@ -419,7 +417,8 @@ export class BodyScanner {
       if (byte == QUOTE) {
         // Most strings end in the same piece: they are skipped here, the others from STRING on.
         at = this.skipString(at + 1, end);
-        if (this.state != NESTED) break;
+        if (this.state != CLOSED) break;
+        this.state = NESTED;
       } else if (byte == OPEN_BRACE || byte == OPEN_BRACKET) {
         if (depth == MAX_DEPTH) return this.fail(ptr, at, REASON_TOO_DEEP);
         unchecked((brackets[depth++] = byte));
@@ -439,15 +438,18 @@ export class BodyScanner {
     return at;
   }
 
-  /** Skips a nested string whose opening quote was just taken; leaves STRING or STRING_ESCAPE if it is cut. */
+  /**
+   * Skips the rest of a string, which may go on behind this piece. Leaves CLOSED and returns the byte behind
+   * the closing quote, or leaves STRING or STRING_ESCAPE (of an escape only the next byte matters,
+   * since `\\u` has no quote in it) and returns `end`.
+   */
   @inline private skipString(at: usize, end: usize): usize {
-    while (at < end) {
-      at = findQuoteOrBackslash(at, end);
-      if (at == end) break;
-      if (load<u8>(at) == QUOTE) return at + 1;
-      at += 2;
+    const quote = findClosingQuote(at, end);
+    if (quote != end) {
+      this.state = CLOSED;
+      return quote + 1;
     }
-    this.state = at > end ? STRING_ESCAPE : STRING;
+    this.state = endsInEscape(at, end) ? STRING_ESCAPE : STRING;
     return end;
   }
 

@@ -47,6 +47,49 @@ export function findQuoteOrBackslash(at: usize, end: usize): usize {
   return end;
 }
 
+/**
+ * The quote that ends a string whose bytes from `start` on are given, `start` not being escaped. Only quotes
+ * are searched for; whether one is escaped shows in the run of backslashes before it, so escapes of other
+ * characters, which real prompts are full of, cost nothing.
+ */
+export function findClosingQuote(start: usize, end: usize): usize {
+  const quotes = i8x16.splat(QUOTE);
+  let at = start;
+  while (at + 64 <= end) {
+    const a = i8x16.eq(v128.load(at), quotes);
+    const b = i8x16.eq(v128.load(at, 16), quotes);
+    const c = i8x16.eq(v128.load(at, 32), quotes);
+    const d = i8x16.eq(v128.load(at, 48), quotes);
+    if (v128.any_true(v128.or(v128.or(a, b), v128.or(c, d)))) {
+      let mask =
+        (<u64>i8x16.bitmask(a)) |
+        ((<u64>i8x16.bitmask(b)) << 16) |
+        ((<u64>i8x16.bitmask(c)) << 32) |
+        ((<u64>i8x16.bitmask(d)) << 48);
+      while (mask != 0) {
+        const quote = at + <usize>ctz<u64>(mask);
+        if (!endsInEscape(start, quote)) return quote;
+        mask &= mask - 1;
+      }
+    }
+    at += 64;
+  }
+  while (at < end) {
+    if (load<u8>(at) == QUOTE && !endsInEscape(start, at)) return at;
+    at++;
+  }
+  return end;
+}
+
+/** Does the odd number of backslashes before `end`, not looking before `start`, escape the byte at `end`? */
+// prettier-ignore
+@inline
+export function endsInEscape(start: usize, end: usize): bool {
+  let at = end;
+  while (at > start && load<u8>(at - 1) == BACKSLASH) at--;
+  return ((end - at) & 1) != 0;
+}
+
 /** First quote or bracket of either kind: what matters inside a value that is skipped. */
 export function findQuoteOrBracket(at: usize, end: usize): usize {
   const quotes = i8x16.splat(QUOTE);
