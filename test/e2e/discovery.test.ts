@@ -15,6 +15,7 @@ import { performance } from "node:perf_hooks";
 import { after, before, describe, it } from "node:test";
 import { parse, stringify } from "yaml";
 import { type Controller, startController } from "../../controller/src/controller.ts";
+import type { ServerTls } from "../../controller/src/push/certificate-files.ts";
 import { TestAuthority } from "../../controller/src/push/test-certificates.ts";
 import { processTimer } from "../../controller/src/push/timer.ts";
 import { parseSettings } from "../../controller/src/settings.ts";
@@ -35,6 +36,7 @@ describe("a stock Envoy on the controller's discovery", () => {
   const folder = mkdtempSync(join(tmpdir(), "inference-picker-discovery-"));
   const closers: (() => unknown)[] = [];
   let controller: Controller;
+  let rpcTls: ServerTls;
   let gateway: number;
   let admin: number;
   /** Endpoint name → port. */
@@ -45,7 +47,8 @@ describe("a stock Envoy on the controller's discovery", () => {
     return (request: IncomingMessage, response: ServerResponse) => {
       const headers = Object.entries(request.headers).filter(([key]) => !key.startsWith(":"));
       response.statusCode = name === "bad" ? 503 : 200;
-      response.end(JSON.stringify({ name, seen: Object.fromEntries(headers) }));
+      const sni = (request.socket as { servername?: string | false } | undefined)?.servername;
+      response.end(JSON.stringify({ name, sni: sni || null, seen: Object.fromEntries(headers) }));
       request.resume();
     };
   }
@@ -84,6 +87,27 @@ describe("a stock Envoy on the controller's discovery", () => {
     writeFileSync(join(folder, "pools.yaml"), stringify({ pools, routes }));
   }
 
+  /** A controller on this port, 0 for any. */
+  function startOn(port: number): Promise<Controller> {
+    const args = [
+      "--pools-file",
+      join(folder, "pools.yaml"),
+      "--listen",
+      `127.0.0.1:${port}`,
+      "--web-listen",
+      "127.0.0.1:0",
+    ];
+    const deps = {
+      logger: createLogger("silent"),
+      env: {},
+      nowMs: () => performance.now(),
+      wallMs: () => Date.now(),
+      random: () => Math.random(),
+      setTimer: processTimer,
+    };
+    return startController({ ...parseSettings(args, {}), rpcTls, shutdownGraceMs: 0 }, deps);
+  }
+
   before(async () => {
     const authority = new TestAuthority();
     const stranger = new TestAuthority();
@@ -108,30 +132,11 @@ describe("a stock Envoy on the controller's discovery", () => {
 
     const own = authority.issue("DNS:controller.test");
     const shown = authority.issue("DNS:envoy.test");
-    const args = [
-      "--pools-file",
-      join(folder, "pools.yaml"),
-      "--listen",
-      "127.0.0.1:0",
-      "--web-listen",
-      "127.0.0.1:0",
-    ];
-    const settings = {
-      ...parseSettings(args, {}),
-      rpcTls: { ...own, clientCaFile: authority.caFile },
-      shutdownGraceMs: 0,
-    };
-    controller = await startController(settings, {
-      logger: createLogger("silent"),
-      env: {},
-      nowMs: () => performance.now(),
-      wallMs: () => Date.now(),
-      random: () => Math.random(),
-      setTimer: processTimer,
-    });
+    rpcTls = { ...own, clientCaFile: authority.caFile };
+    controller = await startOn(0);
     closers.push(() => controller.close());
     [gateway, admin] = [await freePort(), await freePort()];
-    const text = renderBootstrap(readFileSync(settings.bootstrapTemplate, "utf8"), {
+    const text = renderBootstrap(readFileSync("envoy/bootstrap.yaml", "utf8"), {
       nodeId: "discovery-test",
       gateway: { host: "127.0.0.1", port: gateway },
       admin: { host: "127.0.0.1", port: admin },
@@ -143,8 +148,8 @@ describe("a stock Envoy on the controller's discovery", () => {
         insecureSkipVerify: false,
       },
       accessLog: join(folder, "access.log"),
-      maxHeapBytes: settings.maxHeapBytes,
-      maxConnections: settings.maxConnections,
+      maxHeapBytes: 2 ** 31,
+      maxConnections: 1000,
     });
     writeFileSync(join(folder, "envoy.yaml"), stringify(withoutFilter(parse(text))));
     const envoy = spawn(
@@ -221,7 +226,9 @@ describe("a stock Envoy on the controller's discovery", () => {
 
   it("speaks h2c, and TLS only to whom the pool's authority vouches for", async () => {
     assert.equal(nameOf(await call("/two")), "two");
-    assert.equal(nameOf(await call("/tls")), "tls");
+    const served = await call("/tls");
+    assert.equal(nameOf(served), "tls");
+    assert.equal(JSON.parse(served.body).sni, null, "an IP address is no server name");
     assert.equal((await call("/forged")).status, 503);
   });
 
@@ -231,6 +238,22 @@ describe("a stock Envoy on the controller's discovery", () => {
     assert.equal(nameOf(await call("/closed", at("a"))), "a");
     writePools(["a", "b", "bad"]);
     await until(async () => nameOf(await call("/closed", at("b"))) === "b");
+    assert.equal(controller.ads.nacks, 0);
+  });
+
+  it("serves on while the controller is gone, loses nothing when it returns, and hears it again", async () => {
+    await controller.close();
+    assert.equal(nameOf(await call("/closed", at("a"))), "a");
+    controller = await startOn(controller.rpcPort);
+    const failed: string[] = [];
+    await until(async () => {
+      const served = await call("/closed", at("a"));
+      if (served.status !== 200) failed.push(served.body);
+      return controller.ads.states()[0]?.acked.size === 3;
+    });
+    assert.deepEqual(failed, []);
+    writePools(["a"]);
+    await until(async () => (await call("/closed", at("b"))).status === 503);
     assert.equal(controller.ads.nacks, 0);
   });
 });

@@ -180,7 +180,8 @@ export function poolEndpoints(pool: PoolSpec, endpoints: readonly Endpoint[]): C
                   },
                 },
               },
-              hostname: endpoint.spec.host,
+              // Becomes the server name in TLS, which an IP address must not be (RFC 6066, section 3).
+              hostname: isIP(endpoint.spec.host) === 0 ? endpoint.spec.host : "",
             },
           },
         })),
@@ -242,7 +243,7 @@ function upstreamTls(
       : [tls.serverName];
   const context = create(UpstreamTlsContextSchema, {
     sni: tls.serverName ?? "",
-    // Each connection names the host dialled; Envoy sends no name where that is an IP address.
+    // Each connection names its endpoint's host, where that is a name.
     autoHostSni: tls.serverName === undefined,
     commonTlsContext: {
       alpnProtocols: [pool.appProtocol === "kubernetes.io/h2c" ? "h2" : "http/1.1"],

@@ -84,23 +84,27 @@ function gatewayRoute(route: RouteSpec, pools: ReadonlyMap<string, PoolSpec>): R
     requestBodyBufferLimit: BigInt(
       Math.min(Math.max(...targets.map(({ spec }) => spec.bodyLimitBytes)), MAX_BUFFER_BYTES),
     ),
+    requestHeadersToAdd: targets.length === 1 ? authorization(first.spec) : [],
     action: {
       case: "route",
       value: {
-        clusterSpecifier: {
-          case: "weightedClusters",
-          value: {
-            clusters: targets.map(({ spec, weight }) => ({
-              name: clusterName(spec),
-              weight,
-              requestHeadersToAdd:
-                spec.upstreamApiKey === undefined ? [] : [authorization(spec.upstreamApiKey)],
-            })),
-          },
-        },
+        // Drawing among one costs each request a few µs for nothing.
+        clusterSpecifier:
+          targets.length === 1
+            ? { case: "cluster", value: clusterName(first.spec) }
+            : {
+                case: "weightedClusters",
+                value: {
+                  clusters: targets.map(({ spec, weight }) => ({
+                    name: clusterName(spec),
+                    weight,
+                    requestHeadersToAdd: authorization(spec),
+                  })),
+                },
+              },
         // An answer may stream for minutes: `stream_idle_timeout` of the listener bounds silence instead.
         timeout: { seconds: 0n },
-        retryPolicy: retryPolicy(),
+        retryPolicy: retryPolicy(targets.some(({ spec }) => spec.failureMode === "FailOpen")),
       },
     },
   });
@@ -110,33 +114,41 @@ function gatewayRoute(route: RouteSpec, pools: ReadonlyMap<string, PoolSpec>): R
  * Retries walk the picked list: `override_host` takes its next entry at each attempt. `reset` covers a
  * connection that breaks before the answer's first byte; after it Envoy never retries.
  */
-function retryPolicy(): RetryPolicy {
+function retryPolicy(withFallback: boolean): RetryPolicy {
   return create(RetryPolicySchema, {
     retryOn: "connect-failure,refused-stream,reset,retriable-status-codes",
     retriableStatusCodes: [429, 500, 502, 503],
     // The list holds three.
     numRetries: 2,
-    // For the fallback policy only, which would else offer the host that just failed.
-    retryHostPredicate: [
-      {
-        name: "envoy.retry_host_predicates.previous_hosts",
-        configType: {
-          case: "typedConfig",
-          value: anyPack(PreviousHostsPredicateSchema, create(PreviousHostsPredicateSchema)),
-        },
-      },
-    ],
-    hostSelectionRetryMaxAttempts: 5n,
+    // For a fallback policy only, which would else offer the host that just failed.
+    ...(withFallback
+      ? {
+          retryHostPredicate: [
+            {
+              name: "envoy.retry_host_predicates.previous_hosts",
+              configType: {
+                case: "typedConfig" as const,
+                value: anyPack(PreviousHostsPredicateSchema, create(PreviousHostsPredicateSchema)),
+              },
+            },
+          ],
+          hostSelectionRetryMaxAttempts: 5n,
+        }
+      : {}),
     // The next attempt meets another host, so there is nothing to wait for; Envoy's default starts at 25 ms.
     retryBackOff: { baseInterval: { nanos: 1_000_000 }, maxInterval: { nanos: 10_000_000 } },
   });
 }
 
-function authorization(key: string) {
-  return {
-    header: { key: "authorization", value: `Bearer ${escapePercent(key)}` },
-    appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
-  };
+/** The pool's own key towards its endpoints, in place of whatever the client sent. */
+function authorization(pool: PoolSpec) {
+  if (pool.upstreamApiKey === undefined) return [];
+  return [
+    {
+      header: { key: "authorization", value: `Bearer ${escapePercent(pool.upstreamApiKey)}` },
+      appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    },
+  ];
 }
 
 /** Envoy reads `%…%` in header values as a command. */
