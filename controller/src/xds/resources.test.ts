@@ -279,6 +279,17 @@ describe("routes", () => {
     );
   });
 
+  it("look for another host after a failure only where a fallback can choose one", () => {
+    const predicate = (failureMode: "FailOpen" | "FailClose") => {
+      const pool = testPool("a", { failureMode });
+      const routes = [route("all", "/")];
+      const built = json(snapshot({ pools: [pool], routes }).routes, "gateway");
+      return at(built, "virtual_hosts", 0, "routes", 0, "route", "retry_policy", "retry_host_predicate");
+    };
+    assert.equal(predicate("FailClose"), undefined);
+    assert.match(JSON.stringify(predicate("FailOpen")), /previous_hosts/);
+  });
+
   it("to pools that are gone answer 503", () => {
     const [entry] = built(route("gone", "/", [target("nowhere")]));
     assert.equal(at(entry, "direct_response", "status"), 503);
