@@ -56,8 +56,8 @@ export function request(port: number, options: RequestOptions = {}): Promise<Ans
     );
     client.on("timeout", () => client.destroy(new Error(`no answer within ${SILENCE_MS} ms`)));
     client.on("error", reject);
-    if (body === undefined || whole !== undefined) client.end(whole);
-    else sendPieces(body, client).catch(reject);
+    if (typeof body === "object" && !(body instanceof Uint8Array)) sendPieces(body, client).catch(reject);
+    else client.end(whole);
   });
 }
 
@@ -155,11 +155,12 @@ export class Traffic {
 
   private send(): void {
     const startMs = performance.now();
-    const keep = (outcome: Omit<Outcome, "startMs" | "endMs">) =>
+    const keep = (outcome: Omit<Outcome, "startMs" | "endMs">): void => {
       this.outcomes.push({ startMs, endMs: performance.now(), ...outcome });
+    };
     const done = request(this.port, { agent: this.agent, ...this.options })
       .then(
-        (answer) => {
+        (answer): void => {
           const served = answer.status === 200 ? servedOf(answer).served : undefined;
           const reason = answer.headers["x-inference-picker-reason"];
           keep({
