@@ -338,7 +338,7 @@ test("properties are found by path, and integers come as eight bytes", () => {
         assert.equal(guest.text("proxy_get_property", ...guest.put("xds\0cluster_name")), "pool-a");
         const path = "xds\0route_metadata\0filter_metadata\0inference-picker\0pool";
         assert.equal(guest.text("proxy_get_property", ...guest.put(path)), "ns/a");
-        assert.equal(guest.text("proxy_get_property", ...guest.put("node\0id")), "emulated-envoy");
+        assert.equal(guest.text("proxy_get_property", ...guest.put("xds\0node\0id")), "emulated-envoy");
         assert.equal(guest.text("proxy_get_property", ...guest.put("plugin_name")), "inference-picker");
         const port = guest.bytes("proxy_get_property", ...guest.put("upstream\0port"));
         assert.deepEqual(port, { status: 0, bytes: Uint8Array.of(0x90, 0x1f, 0, 0, 0, 0, 0, 0) });

@@ -81,5 +81,5 @@ function pluginProperties(root: Root, vm: Vm): Parameters<typeof lookUp>[0] {
   // During on_vm_start no plugin is set: the VM may serve several.
   const plugin =
     vm.phase === "vm_start" ? {} : { plugin_name: root.plugin.name, plugin_root_id: root.plugin.rootId };
-  return { ...plugin, plugin_vm_id: root.plugin.vmId, node: vm.process.node };
+  return { ...plugin, plugin_vm_id: root.plugin.vmId, xds: { node: vm.process.node } };
 }
