@@ -5,7 +5,7 @@ import { FeedTarget } from "../settings";
 
 const FIRST_BACKOFF_MS: f64 = 100;
 /** A returned controller is found within this and its half. */
-const LAST_BACKOFF_MS: f64 = 1000;
+const LAST_BACKOFF_MS: f64 = 500;
 
 /** The stream to one controller, redialled for ever with back-off and jitter. */
 export class Link {
