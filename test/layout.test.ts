@@ -31,15 +31,10 @@ const CONTROLLER: Readonly<Record<string, readonly string[]>> = {
   push: ["table"],
   xds: [],
 };
-const VOCABULARY = ["controller/src/model.ts", "controller/src/errors.ts"];
+const VOCABULARY = ["controller/src/model.ts", "controller/src/errors.ts", "controller/src/timer.ts"];
 const LAYOUT = "assembly/wire/layout.ts";
 /** Concerns that read the format's constants: the feed writes it, and a source refuses what would not fit. */
 const LAYOUT_READERS = ["sources", "table", "push"];
-/** Single files that a concern takes from another, each with its reason. */
-const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
-  // The timer that is passed into every stream is one type and one function, not a concern.
-  xds: ["controller/src/push/timer.ts"],
-};
 
 const GRPC = /^(@grpc\/|node:http2$)/;
 /** Reading or writing memory by address. */
@@ -89,7 +84,7 @@ function mayImport(from: string, to: string): boolean {
   if (concern === "table" && GRPC.test(to)) return false;
   if (!to.includes("/") || (!to.startsWith("controller/") && !to.startsWith("assembly/"))) return true;
   if (to === LAYOUT) return LAYOUT_READERS.includes(concern);
-  if (VOCABULARY.includes(to) || EXCEPTIONS[concern]?.includes(to)) return true;
+  if (VOCABULARY.includes(to)) return true;
   const other = concernOf(to);
   return other === concern || (other !== undefined && others.includes(other));
 }

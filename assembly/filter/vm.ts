@@ -96,6 +96,7 @@ export class Vm {
         nowMs,
         this.table,
         this.ledger,
+        this.picker,
         this.settings,
         this.self,
         this.slots.live,

@@ -191,6 +191,7 @@ export const MODEL_FLAG_PRIORITY: u32 = 2;
 
 /*  ADAPTERS: LoRA adapters on an endpoint.  | name string | state u32 | */
 export const ADAPTER_NAME: u32 = 0;
+/** An adapter that a server lists as running and as waiting is running. */
 export const ADAPTER_STATE: u32 = 8;
 export const ADAPTER_STRIDE: u32 = 12;
 export const ADAPTER_RUNNING: u32 = 1;
@@ -219,7 +220,8 @@ export const REWRITE_STRIDE: u32 = 8;
 export const REPORT_SECTION_IDENTITY: u32 = 0;
 export const REPORT_SECTION_ENDPOINTS: u32 = 1;
 export const REPORT_SECTION_STRINGS: u32 = 2;
-export const REPORT_SECTIONS: u32 = 3;
+export const REPORT_SECTION_POOLS: u32 = 3;
+export const REPORT_SECTIONS: u32 = 4;
 
 /*  IDENTITY: exactly one row.
  *   0        8            16          24         28        32
@@ -247,6 +249,16 @@ export const TALLY_UNCACHED_TOKENS: u32 = 12;
 export const TALLY_RESIDENT_TOKENS: u32 = 16;
 export const TALLY_PICKS: u32 = 24;
 export const TALLY_STRIDE: u32 = 32;
+
+/*  POOLS of a report: only those whose profile names a scorer that the filter does not have.
+ *   0               8          12         16
+ *  | FNV-1a of name | missing  | reserved |
+ *  | u64            | u32      |          |
+ */
+export const POOL_TERMS_ID: u32 = 0;
+/** One bit a scorer: `1 << SCORER_*`. */
+export const POOL_TERMS_MISSING: u32 = 8;
+export const POOL_TERMS_STRIDE: u32 = 16;
 
 // --- why a reader refuses a message -------------------------------------------------------------
 export const ACCEPTED: u32 = 0;

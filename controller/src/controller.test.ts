@@ -11,7 +11,7 @@ import { credentials } from "@grpc/grpc-js";
 import { type Controller, startController } from "./controller.ts";
 import { FEED_SERVICE } from "./push/feed-server.ts";
 import { TestPeer } from "./push/test-peer.ts";
-import { processTimer } from "./push/timer.ts";
+import { processTimer } from "./timer.ts";
 import { parseSettings, type Settings } from "./settings.ts";
 import { decodeTable } from "./table/decode.ts";
 import { createLogger } from "./telemetry/logger.ts";

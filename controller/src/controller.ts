@@ -3,11 +3,12 @@ import type { Endpoint, Inventory } from "./model.ts";
 import { FeedServer } from "./push/feed-server.ts";
 import { Publisher } from "./push/publisher.ts";
 import { startRpcServer } from "./push/rpc-server.ts";
-import type { SetTimer } from "./push/timer.ts";
+import type { SetTimer } from "./timer.ts";
 import { createScraper } from "./scrape/scraper.ts";
 import type { Settings } from "./settings.ts";
 import { watchPoolsFile } from "./sources/pools-file.ts";
 import { createResolver, type Lookup } from "./sources/resolve.ts";
+import { SCORER_NAMES } from "./table/names.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./web/metrics.ts";
 import { type EnvoyView, type TableView, tableView } from "./web/table-view.ts";
@@ -173,7 +174,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       const rows = publisher.published();
       return rows === undefined
         ? undefined
-        : tableView(rows, (id) => feed.picksOf(id), inFlightOf(feed), envoyViews(feed));
+        : tableView(rows, (id) => feed.picksOf(id), inFlightOf(feed), envoyViews(feed), missingTermsOf(feed));
     };
     const rpc = await startRpcServer({
       host: settings.rpc.host,
@@ -217,6 +218,16 @@ function inFlightOf(feed: FeedServer): (id: bigint) => number {
     for (const { id, requests } of report.endpoints) sums.set(id, (sums.get(id) ?? 0) + requests);
   }
   return (id) => sums.get(id) ?? 0;
+}
+
+/** What some Envoy's filter lacks of a pool's profile, by name. */
+function missingTermsOf(feed: FeedServer): (poolId: bigint) => readonly string[] {
+  const bits = new Map<bigint, number>();
+  for (const report of feed.reports()) {
+    for (const [id, missing] of report.missingTerms) bits.set(id, (bits.get(id) ?? 0) | missing);
+  }
+  return (poolId) =>
+    [...SCORER_NAMES].filter(([kind]) => (bits.get(poolId) ?? 0) & (1 << kind)).map(([, name]) => name);
 }
 
 function envoyViews(feed: FeedServer): readonly EnvoyView[] {

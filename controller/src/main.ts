@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 import { startController } from "./controller.ts";
 import { PickerError } from "./errors.ts";
-import { processTimer } from "./push/timer.ts";
+import { processTimer } from "./timer.ts";
 import { parseSettings, type Settings, settingsHelp } from "./settings.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { renderBootstrap } from "./xds/bootstrap.ts";

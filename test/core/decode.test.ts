@@ -228,6 +228,7 @@ test("a broken table does not change the old one, nor its names", () => {
 
 test("a report passes the check of its kind and no other, and is refused when cut anywhere", () => {
   const report = encodeReport({
+    missingTerms: new Map(),
     node: "envoy-ü",
     generation: 1n,
     holder: 2n,

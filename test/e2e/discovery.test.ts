@@ -17,7 +17,7 @@ import { parse, stringify } from "yaml";
 import { type Controller, startController } from "../../controller/src/controller.ts";
 import type { ServerTls } from "../../controller/src/push/certificate-files.ts";
 import { TestAuthority } from "../../controller/src/push/test-certificates.ts";
-import { processTimer } from "../../controller/src/push/timer.ts";
+import { processTimer } from "../../controller/src/timer.ts";
 import { parseSettings } from "../../controller/src/settings.ts";
 import { createLogger } from "../../controller/src/telemetry/logger.ts";
 import { renderBootstrap } from "../../controller/src/xds/bootstrap.ts";

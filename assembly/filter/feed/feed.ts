@@ -7,6 +7,7 @@ import {
 } from "../../wire/layout";
 import { checkMessage } from "../../wire/reader";
 import { Ledger } from "../../core/ledger";
+import { Picker } from "../../core/picker";
 import { Table } from "../../core/table";
 import { Counter } from "../../abi/metrics";
 import { FeedTarget, Settings } from "../settings";
@@ -46,6 +47,7 @@ export class Feed {
     nowMs: f64,
     table: Table,
     ledger: Ledger,
+    picker: Picker,
     settings: Settings,
     self: u64,
     liveSlots: i32,
@@ -58,7 +60,7 @@ export class Feed {
     if (!opened && since < (this.dirty ? REPORT_EVERY_MS : HELLO_EVERY_MS)) return;
     this.dirty = false;
     this.reportedMs = nowMs;
-    this.report.build(table, ledger, settings, self, this.refused, this.lastRefusal, liveSlots);
+    this.report.build(table, ledger, picker, settings, self, this.refused, this.lastRefusal, liveSlots);
     for (let i = 0; i < this.links.length; i++) this.links[i].send(this.report.ptr, this.report.bytes);
   }
 

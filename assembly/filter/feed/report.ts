@@ -1,6 +1,7 @@
 import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { getProperty } from "../../abi/properties";
 import { Ledger } from "../../core/ledger";
+import { Picker } from "../../core/picker";
 import { Table } from "../../core/table";
 import {
   DIRECTORY_ENTRY_BYTES,
@@ -28,9 +29,13 @@ import {
   MAGIC,
   MAX_ENDPOINTS,
   MAX_STRING_BYTES,
+  POOL_TERMS_ID,
+  POOL_TERMS_MISSING,
+  POOL_TERMS_STRIDE,
   REPORT_SECTIONS,
   REPORT_SECTION_ENDPOINTS,
   REPORT_SECTION_IDENTITY,
+  REPORT_SECTION_POOLS,
   REPORT_SECTION_STRINGS,
   TALLY_STRIDE,
   VERSION,
@@ -47,6 +52,19 @@ export class Report {
   bytes: i32 = 0;
   private node: ArrayBuffer = new ArrayBuffer(0);
 
+  /** Rows for the pools whose profile is not whole here; returns how many. */
+  private writeMissingTerms(rows: usize, table: Table, picker: Picker): u32 {
+    let count: u32 = 0;
+    for (let pool = 0; pool < table.poolCount; pool++) {
+      const missing = picker.missingTerms(table, pool);
+      if (missing == 0) continue;
+      const row = rows + count++ * POOL_TERMS_STRIDE;
+      store<u64>(row + POOL_TERMS_ID, table.poolId[pool]);
+      store<u64>(row + POOL_TERMS_MISSING, missing);
+    }
+    return count;
+  }
+
   get ptr(): usize {
     return changetype<usize>(this.value);
   }
@@ -54,6 +72,7 @@ export class Report {
   build(
     table: Table,
     ledger: Ledger,
+    picker: Picker,
     settings: Settings,
     holder: u64,
     refused: u32,
@@ -65,13 +84,16 @@ export class Report {
     const identity = SECTIONS_START;
     const tallies = identity + IDENTITY_STRIDE;
     const capacity = min(<i32>MAX_ENDPOINTS, ledger.accounts);
-    const most = <i32>tallies + capacity * <i32>TALLY_STRIDE + nodeBytes;
+    const most =
+      <i32>tallies + capacity * <i32>TALLY_STRIDE + nodeBytes + table.poolCount * <i32>POOL_TERMS_STRIDE;
     if (this.value.length < most) this.value = new StaticArray<u8>((most + 4095) & ~4095);
     const base = this.ptr;
     const rows = <u32>ledger.writeTotals(base + tallies, capacity);
     const strings = tallies + rows * TALLY_STRIDE;
     memory.copy(base + strings, changetype<usize>(this.node), nodeBytes);
-    this.bytes = <i32>strings + nodeBytes;
+    const pools = strings + nodeBytes;
+    const lacking = this.writeMissingTerms(base + pools, table, picker);
+    this.bytes = <i32>(pools + lacking * POOL_TERMS_STRIDE);
 
     memory.fill(base, 0, tallies);
     store<u32>(base + HEADER_MAGIC, MAGIC);
@@ -86,6 +108,7 @@ export class Report {
     directory(base, REPORT_SECTION_IDENTITY, identity, 1, IDENTITY_STRIDE);
     directory(base, REPORT_SECTION_ENDPOINTS, tallies, rows, TALLY_STRIDE);
     directory(base, REPORT_SECTION_STRINGS, strings, nodeBytes, 1);
+    directory(base, REPORT_SECTION_POOLS, pools, lacking, POOL_TERMS_STRIDE);
     const row = base + identity;
     store<u32>(row + IDENTITY_NODE + 4, nodeBytes);
     store<u64>(row + IDENTITY_GENERATION, settings.generation);

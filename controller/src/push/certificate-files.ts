@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import type { experimental } from "@grpc/grpc-js";
-import type { SetTimer } from "./timer.ts";
+import type { SetTimer } from "../timer.ts";
 
 /** Files of the controller's own certificate; with `clientCaFile` every client must show one of that authority. */
 export interface ServerTls {

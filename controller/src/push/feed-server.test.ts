@@ -11,7 +11,7 @@ import { testEndpoint, testPool } from "../xds/fixtures.ts";
 import { FEED_SERVICE, FeedServer, type FeedTrouble } from "./feed-server.ts";
 import { type RpcServer, startRpcServer } from "./rpc-server.ts";
 import { TestPeer } from "./test-peer.ts";
-import { processTimer } from "./timer.ts";
+import { processTimer } from "../timer.ts";
 
 const A = "10.0.0.1:80";
 const B = "10.0.0.2:80";
@@ -31,6 +31,7 @@ function reportOf(
   over: Partial<Report> = {},
 ): Uint8Array {
   return encodeReport({
+    missingTerms: new Map(),
     epoch: 7n,
     sequence: 1n,
     node,

@@ -2,7 +2,7 @@ import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementatio
 import { status } from "@grpc/grpc-js";
 import { type EncodedTable, withRemote } from "../table/encode.ts";
 import { decodeReport, type Report } from "../table/report.ts";
-import type { SetTimer } from "./timer.ts";
+import type { SetTimer } from "../timer.ts";
 import { PickTotals } from "./pick-totals.ts";
 import { RemoteLoads } from "./remote-load.ts";
 import { ReportBudget } from "./report-budget.ts";

@@ -1,6 +1,6 @@
 import type { Endpoint, Inventory, Sample } from "../model.ts";
 import type { FeedServer } from "./feed-server.ts";
-import type { SetTimer } from "./timer.ts";
+import type { SetTimer } from "../timer.ts";
 import { buildTable } from "../table/build.ts";
 import { encodeTable } from "../table/encode.ts";
 import type { TableRows } from "../table/rows.ts";

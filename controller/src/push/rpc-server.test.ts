@@ -9,7 +9,7 @@ import { FEED_SERVICE, FeedServer } from "./feed-server.ts";
 import { type RpcServer, startRpcServer } from "./rpc-server.ts";
 import { TestAuthority, type TestCertificate } from "./test-certificates.ts";
 import { TestPeer } from "./test-peer.ts";
-import { processTimer } from "./timer.ts";
+import { processTimer } from "../timer.ts";
 
 type Peer = TestPeer<Uint8Array, Uint8Array>;
 

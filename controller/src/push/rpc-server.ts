@@ -7,7 +7,7 @@ import {
 } from "@grpc/grpc-js";
 import { MAX_MESSAGE_BYTES } from "../../../assembly/wire/layout.ts";
 import { CertificateFiles, type ServerTls } from "./certificate-files.ts";
-import type { SetTimer } from "./timer.ts";
+import type { SetTimer } from "../timer.ts";
 
 export interface RpcServerOptions {
   readonly host: string;

@@ -14,6 +14,7 @@ const REPORT: Report = {
   tablesRefused: 2,
   lastRefusal: L.REFUSED_VERSION,
   liveSlots: 5,
+  missingTerms: new Map([[7n, 64]]),
   endpoints: [
     {
       id: 12638153115695167455n,

@@ -27,6 +27,8 @@ export interface Report {
   readonly lastRefusal: number;
   readonly liveSlots: number;
   readonly endpoints: readonly Tally[];
+  /** By pool id (FNV-1a of `namespace/name`): a bit `1 << SCORER_*` for each scorer that its profile lacks. */
+  readonly missingTerms: ReadonlyMap<bigint, number>;
 }
 
 /** In the order of the REPORT_SECTION_* numbers. */
@@ -34,6 +36,7 @@ const SECTIONS: readonly SectionRule[] = [
   { name: "identity", minStride: L.IDENTITY_STRIDE, maxRows: 1 },
   { name: "endpoints", minStride: L.TALLY_STRIDE, maxRows: L.MAX_ENDPOINTS },
   { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
+  { name: "pools", minStride: L.POOL_TERMS_STRIDE, maxRows: L.MAX_POOLS },
 ];
 
 /**
@@ -61,6 +64,12 @@ export function decodeReport(bytes: Uint8Array): Report {
       picks: view.getBigUint64(row + L.TALLY_PICKS, true),
     });
   }
+  const missingTerms = new Map<bigint, number>();
+  for (let index = 0; index < reader.section(L.REPORT_SECTION_POOLS).count; index++) {
+    const row = reader.row(L.REPORT_SECTION_POOLS, index);
+    const id = view.getBigUint64(row + L.POOL_TERMS_ID, true);
+    missingTerms.set(id, view.getUint32(row + L.POOL_TERMS_MISSING, true));
+  }
   return {
     epoch: reader.epoch,
     sequence: reader.sequence,
@@ -71,6 +80,7 @@ export function decodeReport(bytes: Uint8Array): Report {
     lastRefusal: view.getUint32(at + L.IDENTITY_LAST_REFUSAL, true),
     liveSlots: view.getUint32(at + L.IDENTITY_LIVE_SLOTS, true),
     endpoints,
+    missingTerms,
   };
 }
 
@@ -85,6 +95,7 @@ export function encodeReport(report: Report): Uint8Array {
     { count: 1, stride: L.IDENTITY_STRIDE },
     { count: report.endpoints.length, stride: L.TALLY_STRIDE },
     { count: heap.byteLength, stride: 1 },
+    { count: report.missingTerms.size, stride: L.POOL_TERMS_STRIDE },
   ]);
   const at = writer.row(L.REPORT_SECTION_IDENTITY, 0);
   writer.string(at + L.IDENTITY_NODE, node);
@@ -101,6 +112,11 @@ export function encodeReport(report: Report): Uint8Array {
     writer.u32(row + L.TALLY_UNCACHED_TOKENS, tally.uncachedTokens, path);
     writer.u64(row + L.TALLY_RESIDENT_TOKENS, tally.residentTokens, path);
     writer.u64(row + L.TALLY_PICKS, tally.picks, path);
+  });
+  [...report.missingTerms].forEach(([id, missing], index) => {
+    const row = writer.row(L.REPORT_SECTION_POOLS, index);
+    writer.u64(row + L.POOL_TERMS_ID, id, `pools[${index}].id`);
+    writer.u32(row + L.POOL_TERMS_MISSING, missing, `pools[${index}].missing`);
   });
   heap.writeTo(writer.bytes, writer.sectionOffset(L.REPORT_SECTION_STRINGS));
   return writer.bytes;

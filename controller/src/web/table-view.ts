@@ -1,3 +1,4 @@
+import { fnv1a64 } from "../table/hash.ts";
 import type { PoolRow, TableRows } from "../table/rows.ts";
 
 /** Picks of an endpoint (by id) over all Envoys. */
@@ -31,6 +32,8 @@ export interface TableView {
   readonly pools: readonly {
     readonly name: string;
     readonly profile: string;
+    /** Scorers that the profile names and that an Envoy said its filter does not have. */
+    readonly missingTerms: readonly string[];
     readonly failureMode: string;
     readonly staleAfterMs: number;
     readonly clusters: readonly string[];
@@ -56,6 +59,7 @@ export function tableView(
   picksOf: PicksOf,
   inFlightOf: (id: bigint) => number,
   envoys: readonly EnvoyView[],
+  missingTermsOf: (poolId: bigint) => readonly string[],
 ): TableView {
   return {
     epoch: rows.epoch.toString(),
@@ -63,6 +67,7 @@ export function tableView(
     pools: rows.pools.map((pool) => ({
       name: pool.name,
       profile: pool.profile,
+      missingTerms: missingTermsOf(fnv1a64(pool.name)),
       failureMode: pool.failureMode,
       staleAfterMs: pool.staleAfterMs,
       clusters: pool.clusters,

@@ -4,7 +4,7 @@ import { create } from "@bufbuild/protobuf";
 import { credentials, status } from "@grpc/grpc-js";
 import { type RpcServer, startRpcServer } from "../push/rpc-server.ts";
 import { TestPeer } from "../push/test-peer.ts";
-import { processTimer } from "../push/timer.ts";
+import { processTimer } from "../timer.ts";
 import { ADS_SERVICE, AdsServer } from "./ads-server.ts";
 import type { Nack } from "./ads-stream.ts";
 import { testPool } from "./fixtures.ts";

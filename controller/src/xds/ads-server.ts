@@ -1,7 +1,7 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
-import type { SetTimer } from "../push/timer.ts";
+import type { SetTimer } from "../timer.ts";
 import { AdsStream, type Nack } from "./ads-stream.ts";
 import {
   type DiscoveryRequest,

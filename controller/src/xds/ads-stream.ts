@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import type { SetTimer } from "../push/timer.ts";
+import type { SetTimer } from "../timer.ts";
 import { contentVersion, MAX_NAMES, Subscription } from "./ads-subscription.ts";
 import {
   type DiscoveryRequest,

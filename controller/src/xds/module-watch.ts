@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { watch as fsWatch, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import type { SetTimer } from "../push/timer.ts";
+import type { SetTimer } from "../timer.ts";
 
 const POLL_MS = 1000;
 /** The module counts as written when it has stayed the same for this long. */
