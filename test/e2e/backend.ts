@@ -73,6 +73,10 @@ export class Backend {
     return `127.0.0.1:${this.port}`;
   }
 
+  get listening(): boolean {
+    return this.server.listening;
+  }
+
   /** Listens again on its port after `refuse`. */
   listen(): Promise<void> {
     return new Promise((resolve, reject) => {

@@ -58,6 +58,17 @@ export interface PoolsFile {
   readonly routes?: readonly object[];
 }
 
+/** One line of Envoy's access log. */
+export interface LoggedRequest extends AccessLogEntry {
+  readonly method: string;
+  readonly path: string;
+  readonly protocol: string;
+  readonly flags: string;
+  readonly details: string;
+  /** Times that Envoy sent the request to an endpoint. */
+  readonly attempts: number;
+}
+
 /** One pool named `test` of the given backends, scraped every 200 ms, with what `more` says beyond. */
 export function pool(backends: readonly Backend[], more: object = {}): PoolsFile {
   return {
@@ -84,12 +95,12 @@ export class Gateway {
   /** The gateway's port, for clients of the tests' own. */
   readonly port: number;
   readonly rpcPort: number;
+  readonly adminPort: number;
   private readonly options: GatewayOptions;
   private readonly processes: Processes;
-  private readonly adminPort: number;
   private readonly webPort: number;
   private readonly log: AccessLogReader;
-  private readonly entries: AccessLogEntry[] = [];
+  private readonly entries: LoggedRequest[] = [];
   private starts = 0;
   /** Ends that no test asked for. */
   private readonly ends: string[] = [];
@@ -247,9 +258,14 @@ export class Gateway {
   }
 
   /** Every access log entry so far. Envoy writes them out every 50 ms: wait with `until` for what must come. */
-  logged(): readonly AccessLogEntry[] {
-    this.entries.push(...this.log.read());
+  logged(): readonly LoggedRequest[] {
+    this.entries.push(...(this.log.read() as readonly LoggedRequest[]));
     return this.entries;
+  }
+
+  /** Waits for the access log's entry of the one request with this path. */
+  entryOf(path: string): Promise<LoggedRequest> {
+    return until(`${path} is in the access log`, () => this.logged().find((entry) => entry.path === path));
   }
 
   /** What a process of this gateway has printed, over all its starts. */

@@ -78,7 +78,7 @@ describe("a poisoned feed", () => {
     assert.equal(fake.opened, 1);
     fake.send(fake.table([idle(1)]));
     await until("the table is applied", async () => {
-      const { byServer } = await burst(gateway.port, 8);
+      const { byServer } = await burst(gateway.port, 32, 16);
       return byServer.size === 1 && byServer.has(backends[1]!.address);
     });
     await picksGoTo(backends[1]!);
