@@ -66,7 +66,7 @@ test: build ## Every test; ends with "N passed, N failed"
 	@exec $(TSX) test/run.ts
 
 lint: build/.setup ## Format and lint both languages, check the types
-	@npx --no-install biome check .
+	@npx --no-install biome check --error-on-warnings .
 	@npx --no-install prettier --check --log-level warn 'assembly/**/*.ts' '!assembly/**/*.d.ts'
 	@npx --no-install tsc -p .
 

@@ -62,7 +62,7 @@ export class Streams {
     const vm = this.vm;
     if (!vm.ready && !vm.adoptShared()) return this.withoutTable();
     const pool = this.poolOfRoute();
-    if (pool < 0) return this.notOurs();
+    if (pool < 0) return this.withoutPick();
     const flags = vm.table.poolFlags[pool];
     let priority = 0;
     if (vm.table.poolObjectiveCount[pool] > 0 && getRequestHeader(HEADER_OBJECTIVE)) {
@@ -285,19 +285,18 @@ export class Streams {
   private release(state: StreamState | null, counter: Counter | null): u32 {
     if (state != null) this.table.endBody(state);
     if (counter != null) counter.add();
-    removeRequestHeader(HEADER_PICK);
-    return ACTION_CONTINUE;
+    return this.withoutPick();
   }
 
-  /** Only a header that is there is removed: an edit would clear the route cache of a route that is not ours. */
-  private notOurs(): u32 {
+  /** A client's own pick never stands. Only a header that is there is removed: an edit clears the route cache. */
+  private withoutPick(): u32 {
     if (getRequestHeader(HEADER_PICK)) removeRequestHeader(HEADER_PICK);
     return ACTION_CONTINUE;
   }
 
   /** No table has come yet: the route's own metadata says whether it is ours and how it fails. */
   private withoutTable(): u32 {
-    if (!getProperty(PROPERTY_ROUTE_POOL)) return this.notOurs();
+    if (!getProperty(PROPERTY_ROUTE_POOL)) return this.withoutPick();
     const open = getProperty(PROPERTY_ROUTE_FAILURE_MODE) && isFailOpen(arrivedPtr(), arrivedBytes());
     if (open) return this.release(null, this.unpicked);
     return this.answer(null, NO_TABLE, "no endpoint table has reached this proxy yet");

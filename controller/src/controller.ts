@@ -1,4 +1,5 @@
 import type { PickerError } from "./errors.ts";
+import { Handover } from "./handover.ts";
 import type { Endpoint, Inventory } from "./model.ts";
 import { FeedServer } from "./push/feed-server.ts";
 import { Publisher } from "./push/publisher.ts";
@@ -143,16 +144,33 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       setTimer,
     });
     closers.push(() => scraper.close());
+    let tableDue = 0n;
+    const handover = new Handover({
+      serveHosts: (latest, hosts) => {
+        inventory = latest;
+        endpoints = hosts;
+        publishResources();
+      },
+      hostsSettled: () => ads.settled(),
+      tableEndpoints: (latest, resolved) => {
+        tableDue = publisher.setEndpoints(latest, resolved);
+      },
+      tableSettled: () =>
+        (publisher.published()?.sequence ?? 0n) >= tableDue &&
+        feed.reports().every(({ sequence }) => sequence >= tableDue),
+      nowMs,
+      setTimer,
+    });
+    closers.push(() => handover.close());
+    let configured: Inventory | undefined;
     const resolver = createResolver({
       onEndpoints: (resolved) => {
-        if (inventory === undefined) return;
-        endpoints = resolved;
+        if (configured === undefined) return;
         const addresses = new Set(resolved.map((endpoint) => endpoint.address));
         for (const address of failing) if (!addresses.has(address)) failing.delete(address);
         scraper.setTargets(resolved);
-        publisher.setEndpoints(inventory, resolved);
-        publishResources();
-        logger.info({ pools: inventory.pools.length, endpoints: resolved.length }, "endpoints resolved");
+        handover.move(configured, resolved);
+        logger.info({ pools: configured.pools.length, endpoints: resolved.length }, "endpoints resolved");
       },
       onError: onConfigError,
       setTimer,
@@ -161,7 +179,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     closers.push(() => resolver.close());
     const pools = watchPoolsFile(settings.poolsFile, {
       onInventory: (read) => {
-        inventory = read;
+        configured = read;
         resolver.setInventory(read);
       },
       onError: onConfigError,

@@ -51,7 +51,8 @@ export class Publisher {
     return this.rows;
   }
 
-  setEndpoints(inventory: Inventory, endpoints: readonly Endpoint[]): void {
+  /** @returns the sequence of the first table that will hold them */
+  setEndpoints(inventory: Inventory, endpoints: readonly Endpoint[]): bigint {
     this.inventory = inventory;
     this.endpoints = endpoints;
     this.syncedMs ??= this.options.nowMs();
@@ -59,6 +60,7 @@ export class Publisher {
     for (const address of this.samples.keys()) if (!addresses.has(address)) this.samples.delete(address);
     for (const address of this.attempted) if (!addresses.has(address)) this.attempted.delete(address);
     this.dirty = true;
+    return this.sequence + 1n;
   }
 
   setSample(address: string, sample: Sample): void {

@@ -54,6 +54,11 @@ export class AdsServer {
     for (const stream of this.streams.keys()) stream.publish(snapshot);
   }
 
+  /** Has every Envoy answered the clusters and endpoints published last? True where none is connected. */
+  settled(): boolean {
+    return [...this.streams.keys()].every((stream) => stream.settled());
+  }
+
   states(): readonly AdsStreamState[] {
     return [...this.streams.keys()].map((stream) => ({ node: stream.node, acked: stream.acked() }));
   }

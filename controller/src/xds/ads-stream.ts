@@ -62,6 +62,19 @@ export class AdsStream {
     this.pump();
   }
 
+  /** Has this Envoy answered the snapshot's clusters and endpoints, as far as it asked for them? */
+  settled(): boolean {
+    const { snapshot } = this;
+    if (snapshot === undefined) return true;
+    const endpoints = this.types.get(TYPE_ENDPOINTS);
+    const endpointsOut =
+      endpoints !== undefined &&
+      (endpoints.outstanding ||
+        contentVersion(endpoints.select(this.withRetained(snapshot.endpoints, TYPE_ENDPOINTS))) !==
+          endpoints.version);
+    return this.clustersSettled(snapshot) && !endpointsOut;
+  }
+
   close(): void {
     this.closed = true;
     this.releaseHold();
