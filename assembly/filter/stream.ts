@@ -88,9 +88,16 @@ export class Streams {
     const pool = this.poolAgain(state);
     if (pool < 0) return this.release(state, null);
     const table = this.vm.table;
-    const window = table.poolBodyWindow[pool];
+    const limit = table.poolBodyLimit[pool];
+    const window = min(table.poolBodyWindow[pool], limit);
     for (let at: u32 = 0; at < arrived;) {
-      if (!getBuffer(BUFFER_REQUEST_BODY, at, min(PIECE_BYTES, arrived - at)) || arrivedBytes() == 0) break;
+      if (state.scannedBytes >= limit) {
+        state.limitBytes = limit;
+        return this.discard(state, arrived - at, endOfStream);
+      }
+      // Up to the limit exactly: whether a body is over it must not hang on how its bytes were cut.
+      const most = min(min(PIECE_BYTES, arrived - at), limit - state.scannedBytes);
+      if (!getBuffer(BUFFER_REQUEST_BODY, at, most) || arrivedBytes() == 0) break;
       const piece = arrivedBytes();
       const first = state.scannedBytes == 0;
       at += piece;
@@ -102,10 +109,7 @@ export class Streams {
       if (scanner.modelSeen && state.scannedBytes >= window)
         return this.pickByModel(contextId, state, pool, scanner);
     }
-    if (endOfStream) return this.finish(contextId, state, pool, scanner);
-    if (state.scannedBytes <= table.poolBodyLimit[pool]) return ACTION_PAUSE_AND_WATERMARK;
-    state.limitBytes = table.poolBodyLimit[pool];
-    return this.discard(state, 0, false);
+    return endOfStream ? this.finish(contextId, state, pool, scanner) : ACTION_PAUSE_AND_WATERMARK;
   }
 
   /** Trailers end a body in place of a last chunk. */
@@ -118,6 +122,8 @@ export class Streams {
   }
 
   private finish(contextId: u32, state: StreamState, pool: i32, scanner: BodyScanner): u32 {
+    // The same request as one whose headers end it: which of the two arrives is a client's or proxy's choice.
+    if (state.scannedBytes == 0) return this.pick(contextId, state, pool, state.priority, null);
     if (scanner.finish() == SCAN_MALFORMED) return this.malformed(state, scanner);
     return this.pickByModel(contextId, state, pool, scanner);
   }

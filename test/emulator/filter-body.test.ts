@@ -97,10 +97,9 @@ test("GET, HEAD and an empty POST are picked for by their headers", () => {
   rig.process.assertClean();
 });
 
-test("an empty body that ends in a call of its own asks for its model", () => {
+test("an empty body that ends in a call of its own is picked for like an empty POST", () => {
   const rig = bodyRig();
-  const stream = rig.send({ body: [] });
-  assert.ok([400].includes(stream.localResponse?.status ?? 0), JSON.stringify(stream.localResponse));
+  assertPicked(rig.send({ body: [] }));
   rig.process.assertClean();
 });
 
@@ -146,6 +145,22 @@ test("a body whose model does not come within the limit is answered 413 once its
   for (; endless.localResponse === undefined && sent < 1000; sent++) endless.sendBody(filler, false);
   assertAnswered(endless, 413, "body_too_large");
   assert.ok(sent <= 41, `answered after ${sent} KB`);
+  rig.process.assertClean();
+});
+
+test("the limit is exact, whatever the chunks", () => {
+  const rig = bodyRig({ bodyLimitBytes: 10_000, bodyWindowBytes: 5_000 });
+  const body = (bytes: number): string => {
+    const [head, tail] = ['{"messages":"', '","model":"llama"}'];
+    return head + "x".repeat(bytes - head.length - tail.length) + tail;
+  };
+  for (const cut of [1, 999, 10_000, 20_000]) {
+    const chunks = (bytes: number) => body(bytes).match(new RegExp(`.{1,${cut}}`, "g")) ?? [];
+    assertPicked(rig.send({ body: chunks(10_000) }));
+    // The model's last quote is the limit's last byte, and one too late.
+    assertPicked(rig.send({ body: chunks(10_001) }));
+    assertAnswered(rig.send({ body: chunks(10_002) }), 413, "body_too_large");
+  }
   rig.process.assertClean();
 });
 
