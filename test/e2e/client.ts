@@ -61,7 +61,7 @@ export function request(port: number, options: RequestOptions = {}): Promise<Ans
   });
 }
 
-async function sendPieces(
+export async function sendPieces(
   pieces: AsyncIterable<Uint8Array>,
   to: { write(piece: Uint8Array): boolean; end(): void; once(event: "drain", heard: () => void): void },
 ): Promise<void> {
