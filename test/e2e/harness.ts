@@ -181,6 +181,16 @@ export class Gateway {
 
   /** Starts Envoy with the bootstrap that a controller has written; resolves when it is live. */
   async startEnvoy(): Promise<ChildProcess> {
+    const child = await this.spawnEnvoy();
+    await until("Envoy is live", async () => {
+      this.mustRun(child, "envoy");
+      return (await this.page(this.adminPort, "/ready")) !== undefined;
+    });
+    return child;
+  }
+
+  /** Starts Envoy and does not wait until it is live, which it may never be. */
+  async spawnEnvoy(): Promise<ChildProcess> {
     await until("Envoy's configuration is written", () => existsSync(this.bootstrap));
     const edit = this.options.editBootstrap;
     if (edit !== undefined) writeFileSync(this.bootstrap, edit(readFileSync(this.bootstrap, "utf8")));
@@ -188,13 +198,8 @@ export class Gateway {
       ...["-c", this.bootstrap, "--concurrency", String(this.options.workers ?? 2)],
       ...["--disable-hot-restart", "-l", "warning", "--file-flush-interval-msec", "50"],
     ];
-    const child = this.spawn("envoy", ENVOY, args);
-    this.envoy = child;
-    await until("Envoy is live", async () => {
-      this.mustRun(child, "envoy");
-      return (await this.page(this.adminPort, "/ready")) !== undefined;
-    });
-    return child;
+    this.envoy = this.spawn("envoy", ENVOY, args);
+    return this.envoy;
   }
 
   /** Resolves when a table is in every VM and the endpoints are in Envoy's cluster. */
