@@ -83,6 +83,13 @@ export function pool(backends: readonly Backend[], more: object = {}): PoolsFile
   };
 }
 
+/** A controller beside the first. */
+export interface Replica {
+  readonly child: ChildProcess;
+  /** Its metrics page; undefined while it does not answer. */
+  readonly metrics: () => Promise<string | undefined>;
+}
+
 /** Controller and Envoy with the built filter, each of which a test can start, kill and start again. */
 export class Gateway {
   readonly folder: string;
@@ -164,19 +171,36 @@ export class Gateway {
 
   /** Starts a controller and does not wait. */
   spawnController(flags: readonly string[] = []): ChildProcess {
-    const args = [
+    const args = this.controllerArgs(this.rpcPort, this.webPort, flags);
+    this.controller = this.spawn("controller", process.execPath, args);
+    return this.controller;
+  }
+
+  /** Starts a second controller with the same flags on other ports; resolves when it is ready. */
+  async startReplica(rpcPort: number, webPort: number): Promise<Replica> {
+    const child = this.spawn("controller", process.execPath, this.controllerArgs(rpcPort, webPort, []));
+    const metrics = () => this.page(webPort, "/metrics");
+    await until("the replica is ready", async () => {
+      this.mustRun(child, "controller");
+      return (await this.page(webPort, "/readyz")) !== undefined;
+    });
+    return { child, metrics };
+  }
+
+  private controllerArgs(rpcPort: number, webPort: number, flags: readonly string[]): readonly string[] {
+    return [
       ...["--import", "tsx", join(ROOT, "controller/src/main.ts")],
       ...["--pools-file", this.poolsFile],
-      ...["--listen", `127.0.0.1:${this.rpcPort}`, "--web-listen", `127.0.0.1:${this.webPort}`],
-      ...["--wasm-file", this.wasmFile, "--bootstrap-out", this.bootstrap],
+      ...["--listen", `127.0.0.1:${rpcPort}`, "--web-listen", `127.0.0.1:${webPort}`],
+      ...["--wasm-file", this.wasmFile],
+      // Only the first controller's is the gateway's.
+      ...(rpcPort === this.rpcPort ? ["--bootstrap-out", this.bootstrap] : []),
       ...["--gateway-listen", `127.0.0.1:${this.port}`, "--admin-listen", `127.0.0.1:${this.adminPort}`],
       ...["--access-log", this.accessLog],
       ...["--bootstrap-template", join(ROOT, "envoy/bootstrap.yaml")],
       ...(this.options.controllerFlags ?? []),
       ...flags,
     ];
-    this.controller = this.spawn("controller", process.execPath, args);
-    return this.controller;
   }
 
   /** Starts Envoy with the bootstrap that a controller has written; resolves when it is live. */
