@@ -17,48 +17,87 @@ export function wasPicked(entry: AccessLogEntry): boolean {
   return entry.served !== null && (entry.picked ?? "").split(",").includes(entry.served);
 }
 
-/** Reads a growing access log, whole lines only. */
+const NEWLINE = 10;
+const CHUNK_BYTES = 1 << 20;
+
+/** Reads a growing access log, whole lines only; lines that are not JSON objects are passed over. */
 export class AccessLogReader {
   private readonly path: string;
   private offset = 0;
-  private rest = "";
+  private rest: Buffer = Buffer.alloc(0);
 
   constructor(path: string) {
     this.path = path;
   }
 
-  /** The entries written since the last call; none while the file does not exist. */
+  /** The entries written since the last call; none while the file does not exist. One cut short is read anew. */
   read(): readonly AccessLogEntry[] {
     if (!existsSync(this.path)) return [];
     const file = openSync(this.path, "r");
     try {
-      const size = fstatSync(file).size;
-      if (size <= this.offset) return [];
-      const bytes = Buffer.alloc(size - this.offset);
-      this.offset += readSync(file, bytes, 0, bytes.length, this.offset);
-      const lines = (this.rest + bytes.toString()).split("\n");
-      this.rest = lines.pop() ?? "";
-      return lines.map((line) => JSON.parse(line) as AccessLogEntry);
+      const { size } = fstatSync(file);
+      if (size < this.offset) {
+        this.offset = 0;
+        this.rest = Buffer.alloc(0);
+      }
+      const entries: AccessLogEntry[] = [];
+      while (this.offset < size) {
+        const bytes = Buffer.alloc(Math.min(CHUNK_BYTES, size - this.offset));
+        const count = readSync(file, bytes, 0, bytes.length, this.offset);
+        if (count === 0) break;
+        this.offset += count;
+        this.takeLines(bytes.subarray(0, count), entries);
+      }
+      return entries;
     } finally {
       closeSync(file);
     }
+  }
+
+  /** Bytes, not text, are kept between reads: a chunk may end within a character. */
+  private takeLines(bytes: Buffer, entries: AccessLogEntry[]): void {
+    const end = bytes.lastIndexOf(NEWLINE);
+    if (end < 0) {
+      this.rest = Buffer.concat([this.rest, bytes]);
+      return;
+    }
+    const text = Buffer.concat([this.rest, bytes.subarray(0, end)]).toString();
+    this.rest = Buffer.from(bytes.subarray(end + 1));
+    for (const line of text.split("\n")) {
+      const entry = parseLine(line);
+      if (entry !== undefined) entries.push(entry);
+    }
+  }
+}
+
+function parseLine(line: string): AccessLogEntry | undefined {
+  try {
+    const entry: unknown = JSON.parse(line);
+    return typeof entry === "object" && entry !== null ? (entry as AccessLogEntry) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
 const WINDOW_MS = 10_000;
 
-/** Rates and percentiles by the host that answered, over the last ten seconds. */
+/** Percentiles by the host that answered, over the last ten seconds, and counts from the start. */
 export class ServedFigures {
   private readonly byHost = new Map<string, LatencyWindow>();
   requests = 0;
-  /** Answered by a host that the filter did not name, or by none. */
+  /** Answered by a host that the filter did not name. */
   unpicked = 0;
+  /** Answered by the gateway itself: refused, or no endpoint was reached. */
+  unserved = 0;
 
   add(entries: readonly AccessLogEntry[], nowMs: number): void {
     for (const entry of entries) {
       this.requests++;
+      if (entry.served === null) {
+        this.unserved++;
+        continue;
+      }
       if (!wasPicked(entry)) this.unpicked++;
-      if (entry.served === null) continue;
       let window = this.byHost.get(entry.served);
       if (window === undefined) {
         window = new LatencyWindow(WINDOW_MS);

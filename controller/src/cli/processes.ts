@@ -1,19 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { writeChildren } from "./run-folder.ts";
 
-/** A process that a run started, as `/proc` identifies it: a pid alone may since be another's. */
-interface Started {
-  readonly pid: number;
-  /** Field 22 of `/proc/<pid>/stat`, in clock ticks since boot. */
-  readonly startTicks: string;
-}
+/** After SIGTERM; with what comes before and after it a run ends within six seconds. */
+const GRACE_MS = 4000;
+const REASON_CHARACTERS = 300;
 
-const PIDS_FILE = "pids.json";
-const GRACE_MS = 5000;
-
-/** The child processes of one run: their logs, their end, and what an earlier run left behind. */
+/** The child processes of one run: their logs and their end. */
 export class Processes {
   private readonly folder: string;
   private readonly children = new Map<string, ChildProcess>();
@@ -25,36 +20,26 @@ export class Processes {
     mkdirSync(folder, { recursive: true });
   }
 
-  /** Ends what a run in this folder that was killed hard has left, and nothing else. */
-  async endLeftovers(): Promise<number> {
-    const path = join(this.folder, PIDS_FILE);
-    if (!existsSync(path)) return 0;
-    const left = (JSON.parse(readFileSync(path, "utf8")) as readonly Started[]).filter(
-      ({ pid, startTicks }) => startTicksOf(pid) === startTicks,
-    );
-    for (const { pid } of left) process.kill(pid, "SIGKILL");
-    for (const { pid, startTicks } of left) {
-      while (startTicksOf(pid) === startTicks) await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-    writeFileSync(path, "[]");
-    return left.length;
-  }
-
   /**
-   * Starts `command`; what it prints goes to `<name>.log`. `onExit` hears of an end that nobody asked for.
+   * Starts `command`; what it prints goes to `<name>.log`. `onExit` hears, in one line, of an end that nobody
+   * asked for.
+   * @throws Error after `stop`
    */
   start(name: string, command: string, args: readonly string[], onExit: (why: string) => void): ChildProcess {
-    const log = createWriteStream(this.logFile(name));
+    if (this.stopping) throw new Error(`${name} is not started: the run ends`);
+    // The file itself, not a pipe through this process: a child outlives a killed run without SIGPIPE.
+    const log = openSync(this.logFile(name), "w");
     // A process group of its own: a terminal's Ctrl-C reaches the run alone, which then ends its children.
-    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], detached: true });
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
-    child.once("error", (error) => onExit(`${name} could not be started: ${error.message}`));
+    const child = spawn(command, args, { stdio: ["ignore", log, log], detached: true });
+    closeSync(log);
+    child.once("error", (error) => {
+      this.children.delete(name);
+      if (!this.stopping) onExit(`${name} could not be started: ${error.message}`);
+    });
     child.once("exit", (code, signal) => {
       this.children.delete(name);
       this.writePids();
-      if (!this.stopping)
-        onExit(`${name} ended (${signal ?? `exit code ${code}`}); see ${this.logFile(name)}`);
+      if (!this.stopping) onExit(this.whyEnded(name, code, signal));
     });
     this.children.set(name, child);
     this.writePids();
@@ -65,28 +50,33 @@ export class Processes {
     return join(this.folder, `${name}.log`);
   }
 
-  /** Asks every child to end, insists after five seconds, and waits for all. */
+  /** Asks every child to end, insists after four seconds, and waits for all. */
   async stop(): Promise<void> {
     this.stopping = true;
     await Promise.all([...this.children.values()].map(endChild));
-    writeFileSync(join(this.folder, PIDS_FILE), "[]");
+    this.writePids();
+  }
+
+  /** Ends every child at once, without waiting: the last thing that a process which is about to exit can do. */
+  kill(): void {
+    this.stopping = true;
+    for (const child of this.children.values()) child.kill("SIGKILL");
+  }
+
+  private whyEnded(name: string, code: number | null, signal: NodeJS.Signals | null): string {
+    const said = signal === null ? lastLineOf(this.logFile(name)) : "";
+    return `${name} ended (${signal ?? `exit code ${code}`})${said === "" ? "" : `: ${said}`}; see ${this.logFile(name)}`;
   }
 
   private writePids(): void {
-    const started: Started[] = [];
-    for (const { pid } of this.children.values()) {
-      const startTicks = pid === undefined ? undefined : startTicksOf(pid);
-      if (pid !== undefined && startTicks !== undefined) started.push({ pid, startTicks });
-    }
-    const path = join(this.folder, PIDS_FILE);
-    writeFileSync(`${path}.part`, JSON.stringify(started));
-    renameSync(`${path}.part`, path);
+    const pids = [...this.children.values()].map(({ pid }) => pid).filter((pid) => pid !== undefined);
+    writeChildren(this.folder, pids);
   }
 }
 
 function endChild(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return resolve();
     const insist = setTimeout(() => child.kill("SIGKILL"), GRACE_MS);
     child.once("exit", () => {
       clearTimeout(insist);
@@ -96,24 +86,33 @@ function endChild(child: ChildProcess): Promise<void> {
   });
 }
 
-function startTicksOf(pid: number): string | undefined {
+/** What a process said last, without control characters; of a JSON log line its message. */
+function lastLineOf(path: string): string {
+  const text = readFileSync(path, "utf8").trimEnd();
+  const line = text.slice(text.lastIndexOf("\n") + 1);
+  return messageOf(line)
+    .replaceAll(/\p{Cc}+/gu, " ")
+    .slice(0, REASON_CHARACTERS);
+}
+
+function messageOf(line: string): string {
+  if (!line.startsWith("{")) return line;
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The name in field 2 may hold spaces and parentheses: count from the last one.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    // A zombie is gone but for its parent's notice.
-    return fields[0] === "Z" ? undefined : fields[19];
+    const { msg } = JSON.parse(line) as { readonly msg?: unknown };
+    return typeof msg === "string" ? msg : line;
   } catch {
-    return undefined;
+    return line;
   }
 }
 
-/** Is the TCP port free on every address that a server of ours may bind? */
-export function portIsFree(port: number): Promise<boolean> {
+/** May a server of ours listen on the TCP port: free, in use, or not for this user? */
+export function portState(port: number): Promise<"free" | "in use" | "forbidden"> {
   return new Promise((resolve) => {
     const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen({ port, host: "127.0.0.1", exclusive: true }, () => probe.close(() => resolve(true)));
+    probe.once("error", ({ code }: NodeJS.ErrnoException) =>
+      resolve(code === "EACCES" ? "forbidden" : "in use"),
+    );
+    probe.listen({ port, host: "127.0.0.1", exclusive: true }, () => probe.close(() => resolve("free")));
   });
 }
 

@@ -1,11 +1,13 @@
-import type { ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { Processes } from "./processes.ts";
+import { claimFolder, releaseFolder } from "./run-folder.ts";
+import { type FleetServer, simulatedPool } from "./simulated-pool.ts";
 
 const READY_WITHIN_MS = 30_000;
 const POLL_MS = 20;
+const ANSWER_WITHIN_MS = 2000;
 
 export interface StackPorts {
   readonly gateway: number;
@@ -32,9 +34,13 @@ export interface StackOptions {
   readonly wasmFile: string;
   /** Envoy's worker threads. */
   readonly workers: number;
-  /** A pools file of the user's, or servers that are simulated and a pool made of them. */
   /** Runs when what an earlier run left is gone and before anything is started. */
   readonly beforeStart?: () => Promise<void>;
+  /** Ends the start: what was started is stopped, and the promise rejects. */
+  readonly abort?: AbortSignal;
+  /** The process whose end makes this run a leftover for the next one to end; absent: none. */
+  readonly launcherPid?: number;
+  /** A pools file of the user's, or servers that are simulated and a pool made of them. */
   readonly backends: { readonly poolsFile: string } | { readonly simulated: SimulatedServers };
 }
 
@@ -46,7 +52,7 @@ export interface Stack {
   readonly poolsFile: string;
   /** `ip:port` of the simulated servers; empty with a pools file of the user's. */
   readonly servers: readonly string[];
-  /** Model to ask for with a request; absent with a pools file of the user's. */
+  /** Model to ask for with a request: the first that a pool names; absent where none does. */
   readonly model: string | undefined;
   stop(): Promise<void>;
 }
@@ -55,25 +61,41 @@ export interface Stack {
  * Brings up model servers (unless the user has some), the controller and Envoy, in that order, each as
  * soon as it can be; resolves when the gateway routes.
  *
- * @throws Error that names what ended or did not become ready, and its log.
+ * @param onExit hears of a process that ended though nobody asked, during the start too
+ * @throws Error that names what ended or did not become ready, and its log; also when aborted, and when
+ * another run goes on in the folder.
  */
 export async function startStack(options: StackOptions, onExit: (why: string) => void): Promise<Stack> {
-  mkdirSync(options.folder, { recursive: true });
-  const processes = new Processes(options.folder);
-  const killed = await processes.endLeftovers();
-  if (killed > 0) process.stderr.write(`ended ${killed} processes that an earlier run had left\n`);
-  await options.beforeStart?.();
+  const { folder, abort } = options;
+  const killed = await claimFolder(folder, process.pid, options.launcherPid);
+  if (killed > 0) {
+    process.stderr.write(`ended ${killed} process${killed === 1 ? "" : "es"} that an earlier run had left\n`);
+  }
+  const processes = new Processes(folder);
+  // Whatever ends this process, it leaves nothing: the last resort after an error that nobody caught.
+  const kill = () => processes.kill();
+  process.once("exit", kill);
+  const stop = async () => {
+    await processes.stop();
+    process.off("exit", kill);
+    releaseFolder(folder);
+  };
   let failure: string | undefined;
   const ended = (why: string) => {
     failure ??= why;
     onExit(why);
   };
   const until = (what: string, holds: () => Promise<boolean> | boolean) =>
-    waitFor(what, holds, () => failure);
+    waitFor(what, holds, () => {
+      abort?.throwIfAborted();
+      if (failure !== undefined) throw new Error(failure);
+    });
   try {
+    await options.beforeStart?.();
+    abort?.throwIfAborted();
     const backends = await startBackends(options, processes, ended, until);
-    const bootstrap = join(options.folder, "envoy.yaml");
-    const accessLog = join(options.folder, "access.log");
+    const bootstrap = join(folder, "envoy.yaml");
+    const accessLog = join(folder, "access.log");
     for (const stale of [bootstrap, accessLog]) rmSync(stale, { force: true });
     const { ports } = options;
     const statusUrl = `http://127.0.0.1:${ports.status}`;
@@ -116,10 +138,11 @@ export async function startStack(options: StackOptions, onExit: (why: string) =>
       statusUrl,
       accessLog,
       ...backends,
-      stop: () => processes.stop(),
+      model: await firstModel(statusUrl),
+      stop,
     };
   } catch (error) {
-    await processes.stop();
+    await stop();
     throw error;
   }
 }
@@ -131,12 +154,10 @@ async function startBackends(
   processes: Processes,
   ended: (why: string) => void,
   until: Until,
-): Promise<Pick<Stack, "poolsFile" | "servers" | "model">> {
-  if ("poolsFile" in options.backends) {
-    return { poolsFile: options.backends.poolsFile, servers: [], model: undefined };
-  }
+): Promise<Pick<Stack, "poolsFile" | "servers">> {
+  if ("poolsFile" in options.backends) return { poolsFile: options.backends.poolsFile, servers: [] };
   const { count, basePort, speed } = options.backends.simulated;
-  const fleet = processes.start(
+  processes.start(
     "servers",
     process.execPath,
     [
@@ -146,74 +167,52 @@ async function startBackends(
     ],
     ended,
   );
-  let ready: FleetLine | undefined;
-  readFirstLine(fleet, (line) => {
-    ready = JSON.parse(line) as FleetLine;
+  let servers: readonly FleetServer[] | undefined;
+  await until("the simulated model servers", () => {
+    servers = fleetIn(readFileSync(processes.logFile("servers"), "utf8"));
+    return servers !== undefined;
   });
-  await until("the simulated model servers", () => ready !== undefined);
-  const servers = ready!.servers;
   const poolsFile = join(options.folder, "pools.yaml");
-  writeFileSync(poolsFile, stringify(poolsOf(servers)));
-  return { poolsFile, servers: servers.map(({ address }) => address), model: servers[0]!.models[0]! };
+  writeFileSync(poolsFile, stringify(simulatedPool(servers!)));
+  return { poolsFile, servers: servers!.map(({ address }) => address) };
 }
 
-interface FleetLine {
-  readonly servers: readonly {
-    readonly name: string;
-    readonly address: string;
-    readonly models: readonly string[];
-    readonly adapters: readonly string[];
-  }[];
+/** The servers of the line that says that all listen; undefined until it is there. */
+function fleetIn(log: string): readonly FleetServer[] | undefined {
+  const line = /^\{"ready":true,.*\}$/m.exec(log)?.[0];
+  return line === undefined
+    ? undefined
+    : (JSON.parse(line) as { readonly servers: readonly FleetServer[] }).servers;
 }
 
-/** The embedded default: one pool of all simulated servers, read by body because they hold adapters. */
-function poolsOf(servers: FleetLine["servers"]): unknown {
-  const [first] = servers;
-  return {
-    pools: [
-      {
-        name: "simulated",
-        models: [
-          ...(first?.models ?? []).map((name) => ({ name })),
-          ...(first?.adapters ?? []).map((name) => ({ name, adapter: true })),
-        ],
-        body: { read: "always" },
-        endpoints: servers.map(({ name, address }) => ({ name, address })),
-      },
-    ],
+/** The first model that a pool of the controller's table names. */
+async function firstModel(statusUrl: string): Promise<string | undefined> {
+  const response = await fetch(`${statusUrl}/table`, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+  const view = (await response.json()) as {
+    readonly pools: readonly { readonly models: readonly string[] }[];
   };
+  return view.pools.flatMap(({ models }) => models)[0];
 }
 
-function readFirstLine(child: ChildProcess, take: (line: string) => void): void {
-  let output = "";
-  const onData = (chunk: Buffer) => {
-    output += chunk.toString();
-    const end = output.indexOf("\n");
-    if (end < 0) return;
-    child.stdout?.off("data", onData);
-    take(output.slice(0, end));
-  };
-  child.stdout?.on("data", onData);
-}
-
+/** @param check throws what ends the waiting early */
 async function waitFor(
   what: string,
   holds: () => Promise<boolean> | boolean,
-  failed: () => string | undefined,
+  check: () => void,
 ): Promise<void> {
   const deadline = performance.now() + READY_WITHIN_MS;
   while (!(await holds())) {
-    const failure = failed();
-    if (failure !== undefined) throw new Error(failure);
+    check();
     if (performance.now() > deadline)
       throw new Error(`${what} did not become ready in ${READY_WITHIN_MS} ms`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+  check();
 }
 
 async function answers(url: string): Promise<boolean> {
   try {
-    const response = await fetch(url);
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
     await response.arrayBuffer();
     return response.ok;
   } catch {
@@ -223,7 +222,7 @@ async function answers(url: string): Promise<boolean> {
 
 async function text(url: string): Promise<string> {
   try {
-    return await (await fetch(url)).text();
+    return await (await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) })).text();
   } catch {
     return "";
   }
