@@ -24,6 +24,21 @@ const POLL_MS = 10;
 /** For what takes a moment on an idle machine: a deadline that only a fault reaches. */
 const DEADLINE_MS = 20_000;
 
+/** Children of this process that live: they are in groups of their own, and would outlive an interrupted run. */
+const running = new Set<ChildProcess>();
+
+function endRunning(): void {
+  for (const child of running) child.kill("SIGKILL");
+}
+
+process.once("exit", endRunning);
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  process.once(signal, () => {
+    endRunning();
+    process.exit(1);
+  });
+}
+
 /** Waits until `holds` gives something other than undefined, null or false. @throws Error that says what did not happen. */
 export async function until<Value>(
   what: string,
@@ -309,7 +324,10 @@ export class Gateway {
 
   private spawn(name: string, command: string, args: readonly string[]): ChildProcess {
     this.starts++;
-    return this.processes.start(`${name}-${this.starts}`, command, args, (why) => this.ends.push(why));
+    const child = this.processes.start(`${name}-${this.starts}`, command, args, (why) => this.ends.push(why));
+    running.add(child);
+    child.once("exit", () => running.delete(child));
+    return child;
   }
 
   private mustRun(child: ChildProcess, name: "controller" | "envoy"): void {
