@@ -12,6 +12,8 @@ export const HEADER_PICK = new Text("x-gateway-destination-endpoint");
 export const HEADER_MAX_RETRIES = new Text("x-envoy-max-retries");
 /** Filter state `wasm.pick`: becomes the pick header behind this filter. */
 export const PROPERTY_PICK = new Text("pick");
+/** Filter state `wasm.retries`: becomes the header of the retries behind this filter. */
+export const PROPERTY_RETRIES = new Text("retries");
 export const HEADER_OBJECTIVE = new Text("x-gateway-inference-objective");
 export const HEADER_CONTENT_ENCODING = new Text("content-encoding");
 export const HEADER_CONTENT_TYPE = new Text("content-type");

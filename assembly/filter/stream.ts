@@ -32,6 +32,7 @@ import {
   HEADER_PICK,
   PROPERTY_CLUSTER,
   PROPERTY_PICK,
+  PROPERTY_RETRIES,
   PROPERTY_ROUTE_FAILURE_MODE,
   PROPERTY_ROUTE_POOL,
 } from "./names";
@@ -213,15 +214,21 @@ export class Streams {
     return ACTION_CONTINUE;
   }
 
-  /** Tells Envoy the picked hosts. */
+  /**
+   * Tells Envoy the picked hosts, and caps the retries where the list is short: one beyond the list would
+   * discard the last endpoint's own answer for Envoy's bare 503.
+   */
   private name(count: i32): void {
     const bytes = this.writePicks(count);
-    if (this.vm.settings.pickByProperty) setProperty(PROPERTY_PICK, changetype<usize>(this.picks), bytes);
-    else setRequestHeader(HEADER_PICK, changetype<usize>(this.picks), bytes);
-    if (count == PICKS_MAX) return;
-    // A retry beyond the list would discard the last endpoint's own answer for Envoy's bare 503.
-    store<u8>(this.retries, <u8>(0x30 + count - 1));
-    setRequestHeader(HEADER_MAX_RETRIES, this.retries, 1);
+    const isShort = count < PICKS_MAX;
+    if (isShort) store<u8>(this.retries, <u8>(0x30 + count - 1));
+    if (this.vm.settings.pickByProperty) {
+      setProperty(PROPERTY_PICK, changetype<usize>(this.picks), bytes);
+      if (isShort) setProperty(PROPERTY_RETRIES, this.retries, 1);
+    } else {
+      setRequestHeader(HEADER_PICK, changetype<usize>(this.picks), bytes);
+      if (isShort) setRequestHeader(HEADER_MAX_RETRIES, this.retries, 1);
+    }
   }
 
   /** `best,next,next` into the pick buffer; returns its bytes. */

@@ -102,7 +102,10 @@ for (const pick of BOTH_WAYS) {
       rig.push([poolRow({ endpoints: POOL_A.slice(0, count).map((address) => endpointRow(address)) })]);
       const stream = rig.send();
       assert.equal(picksOf(stream).length, count);
-      assert.equal(stream.upstreamHeaders!.get("x-envoy-max-retries"), retries);
+      const state = stream.filterState.get("wasm.retries");
+      const header = stream.upstreamHeaders!.get("x-envoy-max-retries");
+      assert.equal(pick === "property" ? state && Buffer.from(state).toString() : header, retries);
+      assert.equal(pick === "property" ? stream.routeCacheClears : 0, 0);
       rig.process.assertClean();
     }
   });
