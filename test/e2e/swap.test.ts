@@ -61,35 +61,42 @@ async function swapUnderLoad(swap: (round: number) => Promise<void>): Promise<vo
   );
   const traffic = new Traffic(gateway.port, 100, { body: BODY });
   const tookMs: number[] = [];
-  let generation = (await until("a report", () => watch.last)).generation;
-  for (let round = 0; round < SWAPS; round++) {
-    await swap(round);
-    const startMs = performance.now();
-    const seen = await until("the new generation reports", () =>
-      watch.last !== undefined && watch.last.generation > generation ? watch.last : undefined,
-    );
-    tookMs.push(seen.atMs - startMs);
-    generation = seen.generation;
-    // Requests that start and end under this generation alone.
-    const answered = traffic.outcomes.length;
-    await until("picks go on", () => traffic.outcomes.length >= answered + 20);
+  try {
+    let generation = (await until("a report", () => watch.last)).generation;
+    for (let round = 0; round < SWAPS; round++) {
+      await swap(round);
+      const startMs = performance.now();
+      const seen = await until("the new generation reports", () =>
+        watch.last !== undefined && watch.last.generation > generation ? watch.last : undefined,
+      );
+      tookMs.push(seen.atMs - startMs);
+      generation = seen.generation;
+      // Requests that start and end under this generation alone.
+      const answered = traffic.outcomes.length;
+      await until("picks go on", () => traffic.outcomes.length >= answered + 20);
+    }
+    const sequence = watch.last!.sequence;
+    await until("the newest generation goes on", () => watch.last!.sequence >= sequence + TABLES_AFTER);
+    const inFlight = watch.sightings.map((sighting) => sighting.inFlight);
+    const least = Math.min(...inFlight.slice(inFlight.findIndex((count) => count >= held.length)));
+    assert.ok(least >= held.length, `${held.length} requests are held, ${least} were counted`);
+  } finally {
+    for (const endpoint of endpoints) endpoint.release();
+    await traffic.stop();
   }
-  const sequence = watch.last!.sequence;
-  await until("the newest generation goes on", () => watch.last!.sequence >= sequence + TABLES_AFTER);
-  for (const endpoint of endpoints) endpoint.release();
-  const outcomes = await traffic.stop();
   const answers = await Promise.all(heldAnswers);
   for (const connection of held) connection.close();
-  await until("nothing is in flight", () => watch.last!.inFlight === 0);
-  await watch.stop();
+  await until("nothing is in flight", () => watch.last!.inFlight === 0).finally(() => watch.stop());
 
+  const { outcomes } = traffic;
   const logged = await until("the access log is complete", () => {
     const entries = gateway.logged().slice(loggedBefore);
     return entries.length >= outcomes.length + held.length ? entries : undefined;
   });
+  const slots = watch.sightings.map(({ liveSlots }) => liveSlots);
   console.log(
     `${SWAPS} swaps, ${outcomes.length} requests, ${traffic.failed.length} lost; new generation holds after ` +
-      `${tookMs.map((ms) => ms.toFixed(0)).join(" ")} ms; live slots ${[...new Set(watch.sightings.map(({ liveSlots }) => liveSlots))]}`,
+      `${tookMs.map((ms) => ms.toFixed(0)).join(" ")} ms; at most ${Math.max(...slots)} live slots, ${slots.at(-1)} at the end`,
   );
   assert.deepEqual(traffic.failed, []);
   assert.deepEqual(
