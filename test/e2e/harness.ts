@@ -204,7 +204,7 @@ export class Gateway {
 
   private controllerArgs(rpcPort: number, webPort: number, flags: readonly string[]): readonly string[] {
     return [
-      ...["--import", "tsx", join(ROOT, "controller/src/main.ts")],
+      join(ROOT, "build/js/inference-picker.js"),
       ...["--pools-file", this.poolsFile],
       ...["--listen", `127.0.0.1:${rpcPort}`, "--web-listen", `127.0.0.1:${webPort}`],
       ...["--wasm-file", this.wasmFile],

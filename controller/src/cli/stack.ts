@@ -104,7 +104,7 @@ export async function startStack(options: StackOptions, onExit: (why: string) =>
       "controller",
       process.execPath,
       [
-        ...["--import", "tsx", "controller/src/main.ts"],
+        "build/js/inference-picker.js",
         ...["--pools-file", backends.poolsFile],
         ...["--listen", `127.0.0.1:${ports.controller}`],
         ...["--web-listen", `127.0.0.1:${ports.status}`],
@@ -161,7 +161,7 @@ async function startBackends(
     "servers",
     process.execPath,
     [
-      ...["--import", "tsx", "controller/src/simulation/serve.ts"],
+      "build/js/model-servers.js",
       ...["--count", String(count), "--port", String(basePort), "--speed", String(speed)],
       ...["--models", "llama-3.1-8b", "--adapters", "sql-adapter,support-adapter"],
     ],
