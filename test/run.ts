@@ -15,11 +15,23 @@ interface Count {
 async function main(): Promise<void> {
   const only = process.argv.slice(2);
   const total: Count = { passed: 0, failed: 0 };
-  if (only.length === 0) add(total, await suite("as-pect", ["--import", "tsx", "test/as-pect.ts"], plainCount));
+  if (only.length === 0)
+    add(total, await suite("as-pect", ["--import", "tsx", "test/as-pect.ts"], plainCount));
   const groups =
     only.length > 0
       ? [only]
-      : [["controller/src"], ["test/layout.test.ts", "test/golden", "test/core", "test/emulator", "test/bench"], ["test/e2e"]];
+      : [
+          ["controller/src"],
+          [
+            "test/layout.test.ts",
+            "test/docs.test.ts",
+            "test/golden",
+            "test/core",
+            "test/emulator",
+            "test/bench",
+          ],
+          ["test/e2e"],
+        ];
   for (const group of groups) {
     // Files with a real Envoy in them share two cores: one at a time.
     const concurrency = group.includes("test/e2e") ? 1 : 2;
@@ -32,7 +44,9 @@ async function main(): Promise<void> {
 
 function testFiles(place: string): readonly string[] {
   if (place.endsWith(".test.ts")) return [place];
-  const names = readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".test.ts"));
+  const names = readdirSync(place, { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".test.ts"),
+  );
   return names.sort().map((name) => `${place}/${name}`);
 }
 
