@@ -10,11 +10,15 @@ export interface AccessLogEntry {
   readonly picked: string | null;
   /** Host that answered; null where none was reached. */
   readonly served: string | null;
+  /** Times that the request was sent to a host. */
+  readonly attempts: number;
 }
 
-/** Was the host that answered one that the filter named? */
-export function wasPicked(entry: AccessLogEntry): boolean {
-  return entry.served !== null && (entry.picked ?? "").split(",").includes(entry.served);
+/** Did the filter's first choice answer, or after a retry another that it named? */
+export function wasPicked({ picked, served, attempts }: AccessLogEntry): boolean {
+  if (picked === null || served === null) return false;
+  const named = picked.split(",");
+  return attempts > 1 ? named.includes(served) : named[0] === served;
 }
 
 const NEWLINE = 10;
@@ -85,7 +89,7 @@ const WINDOW_MS = 10_000;
 export class ServedFigures {
   private readonly byHost = new Map<string, LatencyWindow>();
   requests = 0;
-  /** Answered by a host that the filter did not name. */
+  /** Answered by a host that the filter did not pick. */
   unpicked = 0;
   /** Answered by the gateway itself: refused, or no endpoint was reached. */
   unserved = 0;

@@ -86,11 +86,13 @@ function endChild(child: ChildProcess): Promise<void> {
   });
 }
 
-/** What a process said last, without control characters; of a JSON log line its message. */
+/** What a process said last, without control characters: of an uncaught error its message, of a JSON line its. */
 function lastLineOf(path: string): string {
-  const text = readFileSync(path, "utf8").trimEnd();
-  const line = text.slice(text.lastIndexOf("\n") + 1);
-  return messageOf(line)
+  const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+  // Node prints the error, then its stack, then its own version.
+  const thrown =
+    /^Node\.js v\d/.test(lines.at(-1)!) && lines.findLast((line) => /^\w*Error\b.*: /.test(line));
+  return messageOf(thrown || lines.at(-1)!)
     .replaceAll(/\p{Cc}+/gu, " ")
     .slice(0, REASON_CHARACTERS);
 }
