@@ -30,7 +30,7 @@ async function main(): Promise<void> {
             "test/emulator",
             "test/bench",
           ],
-          ["test/e2e"],
+          ["test/e2e", "test/cli"],
         ];
   for (const group of groups) {
     // Files with a real Envoy in them share two cores: one at a time.
