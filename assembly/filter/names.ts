@@ -23,6 +23,12 @@ export const PROPERTY_ROUTE_POOL = new Text("xds\0route_metadata\0filter_metadat
 export const PROPERTY_ROUTE_FAILURE_MODE = new Text(
   "xds\0route_metadata\0filter_metadata\0inference-picker\0failureMode",
 );
+export const PROPERTY_CLUSTER_POOL = new Text(
+  "xds\0cluster_metadata\0filter_metadata\0inference-picker\0pool",
+);
+export const PROPERTY_CLUSTER_FAILURE_MODE = new Text(
+  "xds\0cluster_metadata\0filter_metadata\0inference-picker\0failureMode",
+);
 export const PROPERTY_NODE_ID = new Text("xds\0node\0id");
 
 export const FEED_SERVICE = new Text("inference_picker.feed.v1.Feed");

@@ -31,6 +31,8 @@ import {
   HEADER_OBJECTIVE,
   HEADER_PICK,
   PROPERTY_CLUSTER,
+  PROPERTY_CLUSTER_FAILURE_MODE,
+  PROPERTY_CLUSTER_POOL,
   PROPERTY_PICK,
   PROPERTY_RETRIES,
   PROPERTY_ROUTE_FAILURE_MODE,
@@ -45,6 +47,8 @@ const PIECE_BYTES: u32 = 65536;
 const DISCARD_LIMITS: u64 = 4;
 /** Until usage corrects it: bytes of JSON per prompt token, English text and its framing. */
 const BYTES_PER_TOKEN: u32 = 4;
+/** "identity", the name of no encoding at all, as a word. */
+const IDENTITY: u64 = 0x797469746e656469;
 /** Three `ip:port` with commas; an IPv6 address with port takes 47 bytes. */
 const PICK_BYTES: i32 = 512;
 
@@ -70,7 +74,7 @@ export class Streams {
       priority = vm.table.objectivePriority(pool, arrivedPtr(), arrivedBytes());
     }
     // A compressed body cannot be read here: headers and load decide, as where the pool needs no body.
-    if (endOfStream || (flags & POOL_FLAG_READ_BODY) == 0 || getRequestHeader(HEADER_CONTENT_ENCODING)) {
+    if (endOfStream || (flags & POOL_FLAG_READ_BODY) == 0 || this.isCompressed()) {
       return this.pick(contextId, null, pool, priority, null);
     }
     const state = this.table.add(contextId);
@@ -271,6 +275,11 @@ export class Streams {
     return state.pool;
   }
 
+  private isCompressed(): bool {
+    if (!getRequestHeader(HEADER_CONTENT_ENCODING)) return false;
+    return arrivedBytes() != 8 || load<u64>(arrivedPtr()) != IDENTITY;
+  }
+
   /** Whether the request says that its body is JSON. */
   private claimsJson(): bool {
     return getRequestHeader(HEADER_CONTENT_TYPE) && contains(arrivedPtr(), arrivedBytes(), 0x6a736f6e);
@@ -307,10 +316,17 @@ export class Streams {
     return ACTION_CONTINUE;
   }
 
-  /** No table has come yet: the route's own metadata says whether it is ours and how it fails. */
+  /**
+   * No table has come yet: metadata says whether the cluster is ours and how it fails. A route over several
+   * pools bears none, so the cluster is asked first.
+   */
   private withoutTable(): u32 {
-    if (!getProperty(PROPERTY_ROUTE_POOL)) return this.withoutPick();
-    const open = getProperty(PROPERTY_ROUTE_FAILURE_MODE) && isFailOpen(arrivedPtr(), arrivedBytes());
+    let mode = PROPERTY_CLUSTER_FAILURE_MODE;
+    if (!getProperty(PROPERTY_CLUSTER_POOL)) {
+      if (!getProperty(PROPERTY_ROUTE_POOL)) return this.withoutPick();
+      mode = PROPERTY_ROUTE_FAILURE_MODE;
+    }
+    const open = getProperty(mode) && isFailOpen(arrivedPtr(), arrivedBytes());
     if (open) return this.release(null, this.unpicked);
     return this.answer(null, NO_TABLE, "no endpoint table has reached this proxy yet");
   }

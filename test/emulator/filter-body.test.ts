@@ -167,6 +167,11 @@ test("the limit is exact, whatever the chunks", () => {
 test("a compressed body and one that is not JSON are picked for without a model", () => {
   const rig = bodyRig();
   assertPicked(rig.send({ body: ["\x1f\x8b\b"], headers: [["content-encoding", "gzip"]] }));
+  assertAnswered(
+    rig.send({ body: ["{broken"], headers: [["content-encoding", "identity"]] }),
+    400,
+    "malformed_body",
+  );
   const form = rig.open({ method: "POST", headers: [["content-type", "multipart/form-data; boundary=x"]] });
   form.sendHeaders(false);
   form.sendBody('--x\r\ncontent-disposition: form-data; name="model"\r\n\r\nwhisper\r\n--x--', true);

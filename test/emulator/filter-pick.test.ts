@@ -142,6 +142,11 @@ test("without a table FailClose answers 503, FailOpen goes on without any pick, 
   assert.equal(open.localResponse, undefined);
   assert.deepEqual(picksOf(open), []);
   assert.deepEqual(picksOf(rig.send({ headers })), []);
+  // A route over several pools says nothing itself: its clusters do.
+  const split = rig.send({ clusterMetadata: { pool: "default/a", failureMode: "FailClose" } });
+  assert.equal(split.localResponse!.details, "inference_picker_no_table");
+  const splitOpen = rig.send({ clusterMetadata: { pool: "default/a", failureMode: "FailOpen" } });
+  assert.equal(splitOpen.localResponse, undefined);
   rig.process.assertClean();
 });
 

@@ -83,6 +83,8 @@ export interface RequestOptions {
   readonly emptyEnd?: boolean;
   /** `filter_metadata` of the route, under our namespace. */
   readonly route?: Readonly<Record<string, string>>;
+  /** Our metadata on the cluster. */
+  readonly clusterMetadata?: Readonly<Record<string, string>>;
 }
 
 export interface RigOptions {
@@ -155,6 +157,10 @@ export class Rig {
         xds: {
           cluster_name: options.cluster ?? "cluster-a",
           route_name: "route",
+          cluster_metadata: {
+            filter_metadata:
+              options.clusterMetadata === undefined ? {} : { "inference-picker": options.clusterMetadata },
+          },
           route_metadata: {
             filter_metadata: options.route === undefined ? {} : { "inference-picker": options.route },
           },
