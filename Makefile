@@ -62,9 +62,11 @@ build/.setup: package-lock.json envoy/requirements.txt envoy/install.sh $(MISSIN
 build: $(WASM) $(PROGRAMS) ## Compile the filter, the picking core and the programs
 
 build/inference-picker.wasm: $(AS_SOURCES) asconfig.json build/.setup
+	@echo 'compiling the filter' >&2
 	@npx --no-install asc assembly/filter/index.ts --target filter
 
 build/core.wasm: $(AS_SOURCES) asconfig.json build/.setup
+	@echo 'compiling the picking core' >&2
 	@npx --no-install asc assembly/core/index.ts --target core
 
 # Bundled, a controller starts in half the time that compiling it at start would take.

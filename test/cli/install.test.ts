@@ -98,7 +98,7 @@ describe("make setup says in one line what is missing, before it changes anythin
       ...python(0),
     });
     assert.equal(status, 1);
-    assert.equal(said, "E404 no such package\nsetup: npm ci failed\n");
+    assert.equal(said, "setup: installing npm packages\nE404 no such package\nsetup: npm ci failed\n");
   });
 });
 
