@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { Gateway, until } from "./harness.ts";
-import { fitLine } from "./line-fit.ts";
+import { fitSlope, type Slope } from "./line-fit.ts";
 import { post, RawConnection } from "./raw-connection.ts";
 import { ScriptedEndpoint } from "./scripted-endpoint.ts";
 
@@ -10,6 +10,8 @@ const REQUESTS = 100_000;
 /** Buffers, pools and heaps have found their size by then. */
 const SETTLED = 20_000;
 const SAMPLE_EVERY = 1000;
+/** Connections at once until it has settled: more than later, so that what it takes is a ceiling. */
+const AT_ONCE_FIRST = 128;
 const AT_ONCE = 32;
 /** Connections that stand half-sent before they are cut, so that Envoy has seen what was sent. */
 const LINGERING = 64;
@@ -76,7 +78,8 @@ test("clients that leave at any stage of 100,000 requests leave no count and no 
     };
   }
   const left = STAGES.map(() => 0);
-  const samples: { x: number; y: number }[] = [];
+  const resident: { x: number; y: number }[] = [];
+  const allocated: { x: number; y: number }[] = [];
   const lingering: RawConnection[] = [];
   let sent = 0;
   let answered = 0;
@@ -119,18 +122,21 @@ test("clients that leave at any stage of 100,000 requests leave no count and no 
   let opened = 0;
   let sampled = 0;
   const startMs = performance.now();
-  async function worker(): Promise<void> {
-    while (sent < REQUESTS) {
+  async function worker(index: number): Promise<void> {
+    while (sent < (index < AT_ONCE ? REQUESTS : SETTLED)) {
       await connection(opened++);
       if (sent >= SETTLED && sent - sampled >= SAMPLE_EVERY) {
-        if (sampled === 0) grownAtSettled = await gateway.stat("memory_growth_bytes");
+        const isFirst = sampled === 0;
         sampled = sent;
-        samples.push({ x: sent, y: gateway.residentBytes(gateway.envoy!) });
+        if (isFirst) grownAtSettled = await gateway.stat("memory_growth_bytes");
+        const memory = JSON.parse((await gateway.admin("/memory"))!) as { readonly allocated: string };
+        resident.push({ x: sent, y: gateway.residentBytes(gateway.envoy!) });
+        allocated.push({ x: sent, y: Number(memory.allocated) });
         for (const endpoint of endpoints) endpoint.release();
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  await Promise.all(Array.from({ length: AT_ONCE_FIRST }, (_, index) => worker(index)));
   const seconds = (performance.now() - startMs) / 1000;
   for (const client of lingering) client.close();
   for (const endpoint of endpoints) endpoint.release();
@@ -140,13 +146,31 @@ test("clients that leave at any stage of 100,000 requests leave no count and no 
     return rows?.length === endpoints.length && rows.every(({ inFlight }) => inFlight === 0);
   });
   const grown = (await gateway.stat("memory_growth_bytes")) - grownAtSettled;
-  const { slope, slopeError } = fitLine(samples);
+  const residentSlope = fitSlope(resident);
+  const allocatedSlope = fitSlope(allocated);
   console.log(
     `seed ${SEED}: ${sent} requests in ${seconds.toFixed(0)} s over ${opened} connections, ${answered} answered whole; ` +
-      `${STAGES.map((stage, index) => `${left[index]} left ${stage}`).join(", ")}; RSS ${(samples.at(-1)!.y / 2 ** 20).toFixed(1)} MiB, ` +
-      `slope ${slope.toFixed(2)} ± ${slopeError.toFixed(2)} bytes a request; guests grew by ${grown} bytes`,
+      STAGES.map((stage, index) => `${left[index]} left ${stage}`).join(", "),
   );
-  console.log(samples.map(({ y }) => (y / 1024).toFixed(0)).join(" "));
+  console.log(
+    `from request ${SETTLED} on: RSS ${(resident.at(-1)!.y / 2 ** 20).toFixed(1)} MiB, slope ${shown(residentSlope)}; ` +
+      `Envoy's heap ${(allocated.at(-1)!.y / 2 ** 20).toFixed(1)} MiB, slope ${shown(allocatedSlope)}; ` +
+      `the guests' memories grew by ${grown} bytes`,
+  );
   assert.ok(left.every((count) => count > 1000));
   assert.equal(grown, 0);
+  assert.ok(isFlat(residentSlope), `RSS: ${shown(residentSlope)}`);
+  assert.ok(isFlat(allocatedSlope), `heap: ${shown(allocatedSlope)}`);
 });
+
+/** Less than this is no byte of any request kept: the smallest thing that Envoy allocates takes eight. */
+const NEGLIGIBLE = 0.5;
+
+/** Not above zero beyond three standard errors. */
+function isFlat({ slope, error }: Slope): boolean {
+  return slope < 3 * error + NEGLIGIBLE;
+}
+
+function shown({ slope, error }: Slope): string {
+  return `${slope.toFixed(2)} ± ${error.toFixed(2)} bytes a request`;
+}
