@@ -68,6 +68,7 @@ export const MODEL_MISSING = new Answer(
   0,
 );
 export const MODEL_INVALID = new Answer(400, "model_invalid", BAD_REQUEST, "invalid_type", "model", 0);
+export const MODEL_REPEATED = new Answer(400, "model_repeated", BAD_REQUEST, "invalid_value", "model", 0);
 export const MODEL_UNKNOWN = new Answer(404, "model_unknown", BAD_REQUEST, "model_not_found", "model", 0);
 export const BODY_TOO_LARGE = new Answer(413, "body_too_large", BAD_REQUEST, "request_too_large", "", 0);
 export const SHED = new Answer(429, "saturated", "rate_limit_error", "rate_limit_exceeded", "", 1);

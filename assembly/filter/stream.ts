@@ -5,6 +5,7 @@ import { Counter } from "../abi/metrics";
 import { getProperty, setProperty } from "../abi/properties";
 import { ACTION_CONTINUE, ACTION_DISCARD, ACTION_PAUSE, ACTION_PAUSE_AND_WATERMARK } from "../abi/status";
 import { BodyScanner, SCAN_MALFORMED } from "../core/body/body_scanner";
+import { REASON_NOT_AN_OBJECT } from "../core/body/scan_codes";
 import { PICKS_MAX } from "../core/picker";
 import { PickRequest } from "../core/request";
 import {
@@ -19,6 +20,7 @@ import {
   MALFORMED_BODY,
   MODEL_INVALID,
   MODEL_MISSING,
+  MODEL_REPEATED,
   MODEL_UNKNOWN,
   NO_ENDPOINT,
   NO_TABLE,
@@ -47,8 +49,6 @@ const PIECE_BYTES: u32 = 65536;
 const DISCARD_LIMITS: u64 = 4;
 /** Until usage corrects it: bytes of JSON per prompt token, English text and its framing. */
 const BYTES_PER_TOKEN: u32 = 4;
-/** "identity", the name of no encoding at all, as a word. */
-const IDENTITY: u64 = 0x797469746e656469;
 /** Three `ip:port` with commas; an IPv6 address with port takes 47 bytes. */
 const PICK_BYTES: i32 = 512;
 
@@ -65,16 +65,13 @@ export class Streams {
 
   headers(contextId: u32, endOfStream: bool): u32 {
     const vm = this.vm;
-    if (!vm.ready && !vm.adoptShared()) return this.withoutTable();
-    const pool = this.poolOfRoute();
-    if (pool < 0) return this.withoutPick();
-    const flags = vm.table.poolFlags[pool];
+    const pool = vm.ready || vm.adoptShared() ? this.poolOfRoute() : -1;
+    if (pool < 0) return this.withoutPool(null);
     let priority = 0;
     if (vm.table.poolObjectiveCount[pool] > 0 && getRequestHeader(HEADER_OBJECTIVE)) {
       priority = vm.table.objectivePriority(pool, arrivedPtr(), arrivedBytes());
     }
-    // A compressed body cannot be read here: headers and load decide, as where the pool needs no body.
-    if (endOfStream || (flags & POOL_FLAG_READ_BODY) == 0 || this.isCompressed()) {
+    if (endOfStream || (vm.table.poolFlags[pool] & POOL_FLAG_READ_BODY) == 0) {
       return this.pick(contextId, null, pool, priority, null);
     }
     const state = this.table.add(contextId);
@@ -90,29 +87,32 @@ export class Streams {
     if (state == null || !state.reading) return ACTION_CONTINUE;
     if (state.limitBytes > 0) return this.discard(state, arrived, endOfStream);
     const scanner = state.scanner!;
+    if (state.account >= 0) return this.watch(state, scanner, arrived);
     const pool = this.poolAgain(state);
-    if (pool < 0) return this.release(state, null);
+    if (pool < 0) return this.withoutPool(state);
     const table = this.vm.table;
     const limit = table.poolBodyLimit[pool];
     const window = min(table.poolBodyWindow[pool], limit);
     for (let at: u32 = 0; at < arrived;) {
-      if (state.scannedBytes >= limit) {
+      // Nothing beyond the limit is read, however the body is cut.
+      const room = limit - min(limit, state.scannedBytes);
+      const wanted = min(min(PIECE_BYTES, arrived - at), room);
+      if (wanted == 0) {
         state.limitBytes = limit;
         return this.discard(state, arrived - at, endOfStream);
       }
-      // Up to the limit exactly: whether a body is over it must not hang on how its bytes were cut.
-      const most = min(min(PIECE_BYTES, arrived - at), limit - state.scannedBytes);
-      if (!getBuffer(BUFFER_REQUEST_BODY, at, most) || arrivedBytes() == 0) break;
-      const piece = arrivedBytes();
-      const first = state.scannedBytes == 0;
-      at += piece;
-      state.scannedBytes += piece;
-      if (scanner.feed(arrivedPtr(), piece) == SCAN_MALFORMED) {
-        if (first && !this.claimsJson()) return this.pick(contextId, state, pool, state.priority, null);
-        return this.malformed(state, scanner);
+      // A host that does not give the bytes leaves the model unknown: headers and load decide.
+      if (!getBuffer(BUFFER_REQUEST_BODY, at, wanted) || arrivedBytes() == 0) {
+        return this.pick(contextId, state, pool, state.priority, null);
       }
-      if (scanner.modelSeen && state.scannedBytes >= window)
-        return this.pickByModel(contextId, state, pool, scanner);
+      at += arrivedBytes();
+      state.scannedBytes += arrivedBytes();
+      if (scanner.feed(arrivedPtr(), arrivedBytes()) == SCAN_MALFORMED) {
+        return this.unscannable(contextId, state, pool, scanner);
+      }
+      if (scanner.modelSeen && state.scannedBytes >= window) {
+        return this.pickByModel(contextId, state, pool, scanner, endOfStream && at == arrived);
+      }
     }
     return endOfStream ? this.finish(contextId, state, pool, scanner) : ACTION_PAUSE_AND_WATERMARK;
   }
@@ -120,17 +120,57 @@ export class Streams {
   /** Trailers end a body in place of a last chunk. */
   trailers(contextId: u32): u32 {
     const state = this.table.find(contextId);
-    if (state == null || !state.reading) return ACTION_CONTINUE;
+    if (state == null || !state.reading || state.account >= 0) return ACTION_CONTINUE;
     if (state.limitBytes > 0) return this.discard(state, 0, true);
     const pool = this.poolAgain(state);
-    return pool < 0 ? this.release(state, null) : this.finish(contextId, state, pool, state.scanner!);
+    return pool < 0 ? this.withoutPool(state) : this.finish(contextId, state, pool, state.scanner!);
   }
 
   private finish(contextId: u32, state: StreamState, pool: i32, scanner: BodyScanner): u32 {
     // The same request as one whose headers end it: which of the two arrives is a client's or proxy's choice.
     if (state.scannedBytes == 0) return this.pick(contextId, state, pool, state.priority, null);
-    if (scanner.finish() == SCAN_MALFORMED) return this.malformed(state, scanner);
-    return this.pickByModel(contextId, state, pool, scanner);
+    if (scanner.finish() == SCAN_MALFORMED) return this.unscannable(contextId, state, pool, scanner);
+    return this.pickByModel(contextId, state, pool, scanner, true);
+  }
+
+  /**
+   * What is not JSON is refused, unless the request does not claim to be: another media type, or an encoding
+   * that is not undone here. Then headers and load decide.
+   */
+  private unscannable(contextId: u32, state: StreamState, pool: i32, scanner: BodyScanner): u32 {
+    const notAnObject = scanner.errorReason == REASON_NOT_AN_OBJECT;
+    if (notAnObject && (!this.claimsJson() || getRequestHeader(HEADER_CONTENT_ENCODING))) {
+      return this.pick(contextId, state, pool, state.priority, null);
+    }
+    return this.answer(
+      state,
+      MALFORMED_BODY,
+      "the body is not a valid JSON object: " +
+        scanner.errorText() +
+        " at byte " +
+        scanner.errorOffset.toString(),
+    );
+  }
+
+  /**
+   * The rest of a body that was released on the strength of its first `model`: servers take the last one,
+   * so another one ends the request.
+   */
+  private watch(state: StreamState, scanner: BodyScanner, arrived: u32): u32 {
+    const decided = scanner.modelEnd;
+    for (let at: u32 = 0; at < arrived;) {
+      if (!getBuffer(BUFFER_REQUEST_BODY, at, min(PIECE_BYTES, arrived - at)) || arrivedBytes() == 0) break;
+      at += arrivedBytes();
+      if (scanner.feed(arrivedPtr(), arrivedBytes()) == SCAN_MALFORMED) break;
+      if (scanner.modelEnd != decided) {
+        return this.answer(
+          state,
+          MODEL_REPEATED,
+          "model is given twice, the second time behind the body's window",
+        );
+      }
+    }
+    return ACTION_CONTINUE;
   }
 
   /**
@@ -158,7 +198,8 @@ export class Streams {
     this.table.remove(state);
   }
 
-  private pickByModel(contextId: u32, state: StreamState, pool: i32, scanner: BodyScanner): u32 {
+  /** `whole`: the body has been read to its end. */
+  private pickByModel(contextId: u32, state: StreamState, pool: i32, scanner: BodyScanner, whole: bool): u32 {
     const table = this.vm.table;
     const flags = table.poolFlags[pool];
     if (!scanner.modelSeen) {
@@ -169,14 +210,15 @@ export class Streams {
     if (!scanner.modelIsString || scanner.modelTooLong) {
       return this.answer(state, MODEL_INVALID, "model must be a string of at most 1024 bytes");
     }
-    if (
-      (flags & POOL_FLAG_KNOWN_MODELS_ONLY) != 0 &&
-      table.modelIndex(pool, scanner.modelPtr(), scanner.modelBytes) < 0
-    ) {
+    const ruled = (flags & POOL_FLAG_KNOWN_MODELS_ONLY) != 0;
+    if (ruled && table.modelIndex(pool, scanner.modelPtr(), scanner.modelBytes) < 0) {
       const name = text(scanner.modelPtr(), scanner.modelBytes);
       return this.answer(state, MODEL_UNKNOWN, "the model `" + name + "` does not exist");
     }
-    return this.pick(contextId, state, pool, state.priority, scanner);
+    const action = this.pick(contextId, state, pool, state.priority, scanner);
+    // What comes after release can no longer be held, but where the model is a rule it is still read.
+    if (!ruled || whole || state.account < 0) this.table.endBody(state);
+    return action;
   }
 
   /** Picks and lets the request go on; `state` is null where nothing had to be kept so far. */
@@ -200,16 +242,16 @@ export class Streams {
     request.priority = priority;
     const count = vm.picker.pick(table, vm.ledger, pool, request);
     if (count == 0) {
-      if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.release(known, this.unpicked);
+      if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.failOpen(known);
       return this.answer(
         known,
         NO_ENDPOINT,
         "no endpoint of pool " + text(table.poolNamePtr(pool), table.poolNameBytes(pool)) + " is ready",
       );
     }
-    this.name(count);
+    this.name(count, table.poolFailureMode[pool]);
     const state = known != null ? known : this.table.add(contextId);
-    this.table.endBody(state);
+    if (scanner == null) this.table.endBody(state);
     state.uncachedTokens = bodyBytes / BYTES_PER_TOKEN;
     state.residentTokens = state.uncachedTokens;
     state.account = table.rowAccount[vm.picker.picked[0]];
@@ -222,9 +264,9 @@ export class Streams {
    * Tells Envoy the picked hosts, and caps the retries where the list is short: one beyond the list would
    * discard the last endpoint's own answer for Envoy's bare 503.
    */
-  private name(count: i32): void {
+  private name(count: i32, failureMode: u32): void {
     const bytes = this.writePicks(count);
-    const isShort = count < PICKS_MAX;
+    const isShort = count < PICKS_MAX && failureMode != FAILURE_MODE_FAIL_OPEN;
     if (isShort) store<u8>(this.retries, <u8>(0x30 + count - 1));
     if (this.vm.settings.pickByProperty) {
       setProperty(PROPERTY_PICK, changetype<usize>(this.picks), bytes);
@@ -275,25 +317,9 @@ export class Streams {
     return state.pool;
   }
 
-  private isCompressed(): bool {
-    if (!getRequestHeader(HEADER_CONTENT_ENCODING)) return false;
-    return arrivedBytes() != 8 || load<u64>(arrivedPtr()) != IDENTITY;
-  }
-
   /** Whether the request says that its body is JSON. */
   private claimsJson(): bool {
     return getRequestHeader(HEADER_CONTENT_TYPE) && contains(arrivedPtr(), arrivedBytes(), 0x6a736f6e);
-  }
-
-  private malformed(state: StreamState, scanner: BodyScanner): u32 {
-    return this.answer(
-      state,
-      MALFORMED_BODY,
-      "the body is not a valid JSON object: " +
-        scanner.errorText() +
-        " at byte " +
-        scanner.errorOffset.toString(),
-    );
   }
 
   private answer(state: StreamState | null, answer: Answer, message: string): u32 {
@@ -303,32 +329,30 @@ export class Streams {
     return ACTION_PAUSE;
   }
 
-  /** Goes on without a pick of ours: the cluster's fallback policy decides. */
-  private release(state: StreamState | null, counter: Counter | null): u32 {
+  /** Goes on without a pick of ours, and without one of the client's: the cluster's fallback policy decides. */
+  private failOpen(state: StreamState | null): u32 {
     if (state != null) this.table.endBody(state);
-    if (counter != null) counter.add();
-    return this.withoutPick();
-  }
-
-  /** A client's own pick never stands. Only a header that is there is removed: an edit clears the route cache. */
-  private withoutPick(): u32 {
+    this.unpicked.add();
+    // Only a header that is there is removed: an edit clears the route cache.
     if (getRequestHeader(HEADER_PICK)) removeRequestHeader(HEADER_PICK);
     return ACTION_CONTINUE;
   }
 
   /**
-   * No table has come yet: metadata says whether the cluster is ours and how it fails. A route over several
-   * pools bears none, so the cluster is asked first.
+   * No table, or none that knows the route's pool: metadata says whether it is ours and how it fails. A route
+   * over several pools bears none, so the cluster is asked first. What is not ours is left as it is.
    */
-  private withoutTable(): u32 {
+  private withoutPool(state: StreamState | null): u32 {
     let mode = PROPERTY_CLUSTER_FAILURE_MODE;
     if (!getProperty(PROPERTY_CLUSTER_POOL)) {
-      if (!getProperty(PROPERTY_ROUTE_POOL)) return this.withoutPick();
+      if (!getProperty(PROPERTY_ROUTE_POOL)) {
+        if (state != null) this.table.endBody(state);
+        return ACTION_CONTINUE;
+      }
       mode = PROPERTY_ROUTE_FAILURE_MODE;
     }
-    const open = getProperty(mode) && isFailOpen(arrivedPtr(), arrivedBytes());
-    if (open) return this.release(null, this.unpicked);
-    return this.answer(null, NO_TABLE, "no endpoint table has reached this proxy yet");
+    if (getProperty(mode) && isFailOpen(arrivedPtr(), arrivedBytes())) return this.failOpen(state);
+    return this.answer(state, NO_TABLE, "no endpoint table that knows this pool has reached this proxy yet");
   }
 }
 

@@ -103,6 +103,30 @@ test("an empty body that ends in a call of its own is picked for like an empty P
   rig.process.assertClean();
 });
 
+test("where the model is a rule, a second one behind the window ends the request", () => {
+  const padding = "x".repeat(3000);
+  const open = (rig: Rig) => {
+    const stream = rig.open({ body: [] });
+    stream.sendHeaders(false);
+    stream.sendBody(`{"model":"llama","messages":"${padding}`, false);
+    assertPicked(stream);
+    return stream;
+  };
+  const ruled = bodyRig({ bodyWindowBytes: 1024 });
+  const twice = open(ruled);
+  twice.sendBody('","model":"unheard-of"}', true);
+  assert.equal(twice.localResponse?.details, "inference_picker_model_repeated");
+  const once = open(ruled);
+  once.sendBody('","stream":true}', true);
+  assert.equal(once.localResponse, undefined);
+  ruled.process.assertClean();
+  const free = bodyRig({ bodyWindowBytes: 1024, knownModelsOnly: false });
+  const ignored = open(free);
+  ignored.sendBody('","model":"unheard-of"}', true);
+  assert.equal(ignored.localResponse, undefined);
+  free.process.assertClean();
+});
+
 test("malformed bodies are answered 400", () => {
   const rig = bodyRig();
   for (const body of [
@@ -172,6 +196,23 @@ test("a compressed body and one that is not JSON are picked for without a model"
     400,
     "malformed_body",
   );
+  // A false encoding does not get a plain body past the pool's rules.
+  assertAnswered(
+    rig.send({ body: ['{"model":"unheard-of"}'], headers: [["content-encoding", "gzip"]] }),
+    404,
+    "model_unknown",
+  );
+  for (const chunks of [["\r\n--x\r\n"], ["\r\n", "--x\r\n"]]) {
+    const split = rig.open({
+      method: "POST",
+      headers: [["content-type", "multipart/form-data; boundary=x"]],
+    });
+    split.sendHeaders(false);
+    chunks.forEach((chunk, index) => {
+      split.sendBody(chunk, index === chunks.length - 1);
+    });
+    assertPicked(split);
+  }
   const form = rig.open({ method: "POST", headers: [["content-type", "multipart/form-data; boundary=x"]] });
   form.sendHeaders(false);
   form.sendBody('--x\r\ncontent-disposition: form-data; name="model"\r\n\r\nwhisper\r\n--x--', true);
@@ -221,13 +262,13 @@ test("a table that changes under a waiting body is the one that is picked from",
   stream.sendBody("}", true);
   assert.deepEqual(picksOf(stream), [POOL_A[0]]);
 
-  const orphan = rig.open({ body: [], headers: [[PICK_HEADER, "192.0.2.1:1"]] });
+  const clusterMetadata = { pool: BODY_POOL.name, failureMode: "FailClose" };
+  const orphan = rig.open({ body: [], clusterMetadata, headers: [[PICK_HEADER, "192.0.2.1:1"]] });
   orphan.sendHeaders(false);
   orphan.sendBody('{"model":"llama"', false);
   rig.push([]);
   orphan.sendBody("}", true);
-  assert.deepEqual(picksOf(orphan), []);
-  assert.equal(orphan.upstreamEnded, true);
+  assertAnswered(orphan, 503, "no_table");
   rig.process.assertClean();
 });
 

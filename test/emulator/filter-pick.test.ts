@@ -111,22 +111,36 @@ for (const pick of BOTH_WAYS) {
   });
 }
 
-test("a request that is not ours goes on untouched, but for the pick that its client may have sent", () => {
+test("a request that is not ours goes on untouched, another picker's choice included", () => {
   const rig = rigWith(poolRow());
-  const plain = rig.send({ cluster: "elsewhere", headers: [["x-other", "1"]] });
+  const headers = [
+    ["x-other", "1"],
+    [PICK_HEADER, "192.0.2.1:1"],
+  ] as const;
+  const plain = rig.send({ cluster: "elsewhere", headers });
   assert.deepEqual(plain.upstreamHeaders!.pairs(), plain.requestHeaders.pairs());
-  assert.equal(plain.upstreamHeaders!.get("x-other"), "1");
+  assert.deepEqual(picksOf(plain), ["192.0.2.1:1"]);
   assert.equal(plain.routeCacheClears, 0, "an edit would make Envoy choose the route again");
-  const lying = rig.send({
-    cluster: "elsewhere",
-    headers: [
-      [PICK_HEADER, "192.0.2.1:1"],
-      [PICK_HEADER, "192.0.2.2:1"],
-    ],
-  });
-  assert.deepEqual(picksOf(lying), []);
   const body = rig.send({ cluster: "elsewhere", body: ["not json"] });
   assert.equal(Buffer.from(body.upstreamBody).toString(), "not json");
+  rig.process.assertClean();
+});
+
+test("a pool of ours that the table does not know fails as before any table", () => {
+  const rig = rigWith(poolRow());
+  const route = { pool: "default/new", failureMode: "FailClose" };
+  assert.equal(rig.send({ cluster: "new", route }).localResponse!.details, "inference_picker_no_table");
+  const headers = [[PICK_HEADER, "192.0.2.1:1"]] as const;
+  const open = rig.send({ cluster: "new", headers, route: { ...route, failureMode: "FailOpen" } });
+  assert.equal(open.localResponse, undefined);
+  assert.deepEqual(picksOf(open), []);
+  rig.process.assertClean();
+});
+
+test("a FailOpen pool may retry beyond a short list: its fallback chooses there", () => {
+  const endpoints = [endpointRow(POOL_A[0]!)];
+  const rig = rigWith(poolRow({ failureMode: "FailOpen", endpoints }));
+  assert.equal(rig.send().upstreamHeaders!.get("x-envoy-max-retries"), undefined);
   rig.process.assertClean();
 });
 
@@ -141,7 +155,7 @@ test("without a table FailClose answers 503, FailOpen goes on without any pick, 
   const open = rig.send({ headers, route: { pool: "default/a", failureMode: "FailOpen" } });
   assert.equal(open.localResponse, undefined);
   assert.deepEqual(picksOf(open), []);
-  assert.deepEqual(picksOf(rig.send({ headers })), []);
+  assert.deepEqual(picksOf(rig.send({ headers })), ["192.0.2.1:1"]);
   // A route over several pools says nothing itself: its clusters do.
   const split = rig.send({ clusterMetadata: { pool: "default/a", failureMode: "FailClose" } });
   assert.equal(split.localResponse!.details, "inference_picker_no_table");
@@ -197,7 +211,8 @@ test("a pick by headers stays within its budget of host calls", () => {
   stream.finish();
   assert.equal(stream.calls.total, before, "an answer costs no host call");
   const other = rig.send({ cluster: "elsewhere" });
-  assert.ok(other.calls.total <= 3, JSON.stringify(other.calls.byName()));
+  assert.ok(other.calls.total <= 4, JSON.stringify(other.calls.byName()));
+  assert.ok(other.calls.returning <= 1, JSON.stringify(other.calls.byName()));
   rig.process.assertClean();
 });
 
