@@ -7,6 +7,7 @@
 import { pathToFileURL } from "node:url";
 import { Core } from "../core/core.ts";
 import { addressOf, endpoint, pool, tableBytes } from "../core/tables.ts";
+import { chatBody } from "./chat-body.ts";
 
 const RUNS = 7;
 /** Work of one run: long enough for the clock, short enough for a test machine. */
@@ -50,21 +51,10 @@ export function measurePickNs(endpoints: number): number {
   return measurePick(endpoints).median;
 }
 
-/** A chat body of about `bytes` bytes, `model` last, one escape every 80 bytes. */
-export function chatBody(bytes: number): Uint8Array {
-  const line = `${"The quick brown fox jumps over the lazy dog, and over many others as well. ".slice(0, 78)}\n`;
-  const turns = Math.max(1, Math.round(bytes / 2000));
-  const content = line
-    .repeat(Math.ceil(bytes / line.length))
-    .slice(0, Math.floor((bytes - 60) / turns / 1.03) - 32);
-  const messages = Array.from({ length: turns }, () => ({ role: "user", content }));
-  return Buffer.from(JSON.stringify({ messages, stream: true, model: "meta-llama/Llama-3.1-8B" }));
-}
-
 /** µs for scanning a chat body of about `bytes` bytes that arrives in pieces of at most 16 KB, as Envoy hands them over. */
 export function measureScan(bytes: number): Spread & { readonly bytes: number } {
   const core = new Core();
-  const body = chatBody(bytes);
+  const body = Buffer.from(chatBody(bytes, "meta-llama/Llama-3.1-8B", "last"));
   const ptr = core.put(body);
   const ns = spread((rounds) => {
     if (core.exports.benchScan(ptr, body.length, 16384, rounds) !== 1)

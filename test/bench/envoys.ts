@@ -1,10 +1,10 @@
 /** The Envoys that the benchmark compares: the product's own gateway, and the same gateway without the picker. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { freePorts } from "../../controller/src/cli/processes.ts";
-import { startStack } from "../../controller/src/cli/stack.ts";
+import { freePorts, Processes } from "../../controller/src/cli/processes.ts";
+import { envoyFlags, startStack } from "../../controller/src/cli/stack.ts";
 import { renderBootstrap } from "../../controller/src/xds/bootstrap.ts";
 
 export interface BenchEnvoy {
@@ -36,7 +36,8 @@ export async function startPicker(name: string, pools: unknown): Promise<BenchEn
     },
     (why) => console.error(why),
   );
-  const pid = pidListeningAs(folder);
+  killOnExit(folder);
+  const pid = envoyOf(folder);
   return { port: gateway!, cpuNs: () => cpuNsOf(pid), stop: () => stack.stop() };
 }
 
@@ -70,19 +71,14 @@ export async function startPlain(
       aliasDuplicateObjects: false,
     }),
   );
-  const args = ["-c", config, "--concurrency", String(WORKERS), "--disable-hot-restart", "-l", "warning"];
-  const child = spawn(envoyPath(), args, { stdio: ["ignore", "ignore", "inherit"] });
+  const processes = new Processes(folder);
+  const child = processes.start("envoy", envoyPath(), ["-c", config, ...envoyFlags(WORKERS)], (why) =>
+    console.error(why),
+  );
+  killOnExit(folder);
   await listening(child, `http://127.0.0.1:${admin}/ready`);
   const pid = child.pid!;
-  return {
-    port: gateway!,
-    cpuNs: () => cpuNsOf(pid),
-    stop: () =>
-      new Promise((resolve) => {
-        child.once("exit", () => resolve());
-        child.kill("SIGTERM");
-      }),
-  };
+  return { port: gateway!, cpuNs: () => cpuNsOf(pid), stop: () => processes.stop() };
 }
 
 function withoutPicker(bootstrap: Bootstrap, addresses: readonly string[], policy: PlainPolicy): unknown {
@@ -135,6 +131,24 @@ function withoutPicker(bootstrap: Bootstrap, addresses: readonly string[], polic
           name: "endpoints",
           type: "STATIC",
           connect_timeout: "1s",
+          ignore_health_on_host_removal: true,
+          circuit_breakers: {
+            thresholds: [
+              {
+                max_connections: 1_000_000,
+                max_pending_requests: 1_000_000,
+                max_requests: 1_000_000,
+                retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 16 },
+              },
+            ],
+          },
+          typed_extension_protocol_options: {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+              "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+              common_http_protocol_options: { idle_timeout: "4s" },
+              explicit_http_config: { http_protocol_options: {} },
+            },
+          },
           load_balancing_policy: {
             policies: [
               policy === "round_robin"
@@ -165,6 +179,17 @@ const RETRY_POLICY = {
   retriable_status_codes: [429, 500, 502, 503],
   num_retries: 2,
 };
+
+/** Nothing that was started in `folder` outlives the benchmark, however it ends. */
+function killOnExit(folder: string): void {
+  process.once("exit", () => {
+    for (const { pid } of startedIn(folder)) process.kill(pid, "SIGKILL");
+  });
+}
+
+function startedIn(folder: string): readonly { readonly pid: number }[] {
+  return JSON.parse(readFileSync(join(folder, "pids.json"), "utf8")) as readonly { readonly pid: number }[];
+}
 
 interface Bootstrap {
   readonly node: unknown;
@@ -217,10 +242,11 @@ function cpuNsOf(pid: number): number {
   return sum;
 }
 
-/** The Envoy among the processes that the stack in `folder` started. */
-function pidListeningAs(folder: string): number {
-  const started = JSON.parse(readFileSync(join(folder, "pids.json"), "utf8")) as readonly { pid: number }[];
-  const found = started.find(({ pid }) => readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("envoy"));
+/** The Envoy among the processes that were started in `folder`. */
+function envoyOf(folder: string): number {
+  const found = startedIn(folder).find(({ pid }) =>
+    readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("envoy"),
+  );
   if (found === undefined) throw new Error(`no Envoy among the processes of ${folder}`);
   return found.pid;
 }

@@ -117,15 +117,7 @@ export async function startStack(options: StackOptions, onExit: (why: string) =>
       ended,
     );
     await until("the controller's bootstrap for Envoy", () => existsSync(bootstrap));
-    processes.start(
-      "envoy",
-      options.envoy,
-      [
-        ...["-c", bootstrap, "--concurrency", String(options.workers)],
-        ...["--disable-hot-restart", "-l", "warning", "--file-flush-interval-msec", "250"],
-      ],
-      ended,
-    );
+    processes.start("envoy", options.envoy, ["-c", bootstrap, ...envoyFlags(options.workers)], ended);
     await until("the controller", () => answers(`${statusUrl}/readyz`));
     await until("Envoy", () => answers(`${adminUrl}/ready`));
     await until("the filter's first table", async () => {
@@ -145,6 +137,15 @@ export async function startStack(options: StackOptions, onExit: (why: string) =>
     await stop();
     throw error;
   }
+}
+
+/** Command-line flags of every Envoy that is started here, but for its configuration. */
+export function envoyFlags(workers: number): readonly string[] {
+  return [
+    ...["--concurrency", String(workers), "--disable-hot-restart", "-l", "warning"],
+    // The live table reads the access log; Envoy's default writes it every ten seconds.
+    ...["--file-flush-interval-msec", "250"],
+  ];
 }
 
 type Until = (what: string, holds: () => Promise<boolean> | boolean) => Promise<void>;
