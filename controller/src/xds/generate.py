@@ -30,12 +30,9 @@ WANTED = [
     "envoy.config.cluster.v3.cluster_pb2",
     "envoy.config.core.v3.extension_pb2",
     "envoy.config.endpoint.v3.endpoint_pb2",
-    "envoy.config.listener.v3.listener_pb2",
     "envoy.config.route.v3.route_pb2",
     # what they hold as Any
-    "envoy.extensions.access_loggers.file.v3.file_pb2",
     "envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2",
-    "envoy.extensions.filters.http.router.v3.router_pb2",
     "envoy.extensions.filters.http.upstream_codec.v3.upstream_codec_pb2",
     "envoy.extensions.filters.http.wasm.v3.wasm_pb2",
     "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
