@@ -82,8 +82,14 @@ export function poolOfName(ptr: usize, bytes: i32): i32 {
   return table.poolOfName(ptr, bytes);
 }
 
-export function poolOfRow(row: i32): i32 {
-  return table.poolOfRow(row);
+/** First endpoint row of the pool. */
+export function poolStart(pool: i32): i32 {
+  return table.poolEndpointStart[pool];
+}
+
+/** Endpoint rows of the pool. */
+export function poolRows(pool: i32): i32 {
+  return table.poolEndpointCount[pool];
 }
 
 export function isPickable(row: i32): bool {
@@ -248,6 +254,10 @@ export function scanOffset(): u32 {
 
 export function scanModelSeen(): bool {
   return scanner.modelSeen;
+}
+
+export function scanModelRepeated(): bool {
+  return scanner.modelRepeated;
 }
 
 export function scanModelIsString(): bool {

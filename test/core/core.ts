@@ -21,7 +21,8 @@ interface CoreExports {
   endpointCount(): number;
   poolOfCluster(ptr: number, bytes: number): number;
   poolOfName(ptr: number, bytes: number): number;
-  poolOfRow(row: number): number;
+  poolStart(pool: number): number;
+  poolRows(pool: number): number;
   isPickable(row: number): number;
   rowAccount(row: number): number;
   rowValid(row: number): number;
@@ -55,6 +56,7 @@ interface CoreExports {
   scanFinish(): number;
   scanOffset(): number;
   scanModelSeen(): number;
+  scanModelRepeated(): number;
   scanModelIsString(): number;
   scanModelTooLong(): number;
   scanModelPtr(): number;
@@ -75,6 +77,7 @@ export interface Scan {
   /** The unescaped name; undefined if there is no `model` or it is not a string. */
   readonly model: string | undefined;
   readonly modelSeen: boolean;
+  readonly modelRepeated: boolean;
   readonly modelTooLong: boolean;
   readonly modelStart: number;
   readonly modelEnd: number;
@@ -169,6 +172,12 @@ export class Core {
     for (let request = 0; request < count; request++) this.exports.openRequest(account, 0, 0);
   }
 
+  /** The row is one of the pool's. */
+  isOfPool(row: number, pool: number): boolean {
+    const place = row - this.exports.poolStart(pool);
+    return place >= 0 && place < this.exports.poolRows(pool);
+  }
+
   /** The rows picked, best first. */
   pickRows(pool: number, model = ""): readonly number[] {
     const name = Buffer.from(model);
@@ -196,6 +205,7 @@ export class Core {
       answer,
       model: isString ? this.textAt(core.scanModelPtr(), core.scanModelBytes()) : undefined,
       modelSeen: core.scanModelSeen() !== 0,
+      modelRepeated: core.scanModelRepeated() !== 0,
       modelTooLong: core.scanModelTooLong() !== 0,
       modelStart: core.scanModelStart(),
       modelEnd: core.scanModelEnd(),

@@ -27,7 +27,7 @@ function exercise(core: Core, nowMs: number): void {
     exports.modelIndex(index, at, name.length);
     exports.objectivePriority(index, at, name.length);
     for (const row of core.pickRows(index, MODELS[1])) {
-      assert.equal(exports.poolOfRow(row), index);
+      assert.ok(core.isOfPool(row, index));
       assert.equal(exports.isPickable(row), 1);
     }
   }
@@ -228,7 +228,7 @@ test("a broken table does not change the old one, nor its names", () => {
 
 test("a report passes the check of its kind and no other, and is refused when cut anywhere", () => {
   const report = encodeReport({
-    missingTerms: new Map(),
+    missingTerms: new Map([[6n, 1 << L.SCORER_PREFIX_AFFINITY]]),
     node: "envoy-ü",
     generation: 1n,
     holder: 2n,
@@ -246,6 +246,10 @@ test("a report passes the check of its kind and no other, and is refused when cu
   assert.equal(check(report, L.KIND_REPORT), L.ACCEPTED);
   assert.equal(check(report, L.KIND_TABLE), L.REFUSED_KIND);
   assert.equal(check(report, 3), L.REFUSED_KIND);
+  const shortRows = report.slice();
+  const entry = L.HEADER_FIXED_BYTES + L.REPORT_SECTION_POOLS * L.DIRECTORY_ENTRY_BYTES;
+  new DataView(shortRows.buffer).setUint16(entry + L.ENTRY_STRIDE, L.POOL_TERMS_STRIDE - 1, true);
+  assert.equal(check(shortRows, L.KIND_REPORT), L.REFUSED_SECTION);
   for (let length = 0; length < report.length; length++) {
     assert.equal(check(report.subarray(0, length), L.KIND_REPORT), L.REFUSED_TRUNCATED);
   }

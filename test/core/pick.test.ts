@@ -37,13 +37,13 @@ test(`a pick is always of distinct ready rows of its pool, as many as there are 
     core.exports.age(random.below(4000));
     for (let index = 0; index < core.exports.poolCount(); index++) {
       const ready = core.addresses().filter((_, row) => {
-        return core.exports.poolOfRow(row) === index && core.exports.isPickable(row) === 1;
+        return core.isOfPool(row, index) && core.exports.isPickable(row) === 1;
       });
       const rows = core.pickRows(index, MODELS[random.below(MODELS.length)]);
       assert.equal(rows.length, Math.min(3, ready.length));
       assert.equal(new Set(rows).size, rows.length);
       for (const row of rows) {
-        assert.equal(core.exports.poolOfRow(row), index);
+        assert.ok(core.isOfPool(row, index));
         assert.equal(core.exports.isPickable(row), 1);
         core.exports.openRequest(core.exports.rowAccount(row), random.below(1000), random.below(2000));
       }
@@ -206,8 +206,14 @@ test("an adapter is sent where it is active, then where there is room, then wher
       endpoint(addressOf(2), adapters(3, ["x", "running"])),
       endpoint(addressOf(3), adapters(1, ["a", "running"])),
     ],
-    { profile: "weighted", scorers: [{ name: "lora-affinity", weight: 1 }] },
+    {
+      profile: "weighted",
+      scorers: [{ name: "lora-affinity", weight: 1 }],
+      models: [{ name: "base-model", adapter: false }],
+    },
   );
   assert.deepEqual(core.pickRows(0, "a"), [3, 2, 1]);
+  // Loaded nowhere and not in the list: whatever it is, there is room for it in one place.
+  assert.equal(core.pickRows(0, "new")[0], 2);
   assert.equal(firstPicks(core, 400, "base-model").size, 4);
 });

@@ -94,8 +94,36 @@ test("the last of several models wins, whatever it is", () => {
   assert.deepEqual([number.modelSeen, number.model], [true, undefined]);
   assert.deepEqual([number.modelStart, number.modelEnd], [22, 24]);
   assert.equal(scan('{"model":{"model":"x"},"model":"b"}').model, "b");
+  assert.equal(scan('{"model":"a","model":null}').modelSeen, false);
   assert.equal(scan('{"model":"a","model":["b"]}').model, undefined);
   assert.equal(core.scan([Buffer.from('{"model":"a","model":"b')], false).modelSeen, false);
+});
+
+test("a model that is null is none, whatever stands around it", () => {
+  for (const text of [
+    '{"model":null}',
+    '{"model" : null ,"stream":true}',
+    '{"model":null,"a":{"model":"b"}}',
+  ]) {
+    const found = scan(text);
+    assert.deepEqual([found.answer, found.modelSeen, found.model], [SCAN_COMPLETE, false, undefined], text);
+  }
+  assert.deepEqual(scan('{"model":null,"model":"b"}').model, "b");
+  assert.equal(scan('{"model":"null"}').model, "null");
+});
+
+test("a repeated model key is told, whatever its values, and nested ones are not counted", () => {
+  const repeated = (text: string): boolean => scan(text).modelRepeated;
+  for (const text of [
+    '{"model":"a","model":"a"}',
+    '{"model":null,"\\u006dodel":"a"}',
+    '{"model":1,"x":2,"model":[]}',
+  ])
+    assert.equal(repeated(text), true, text);
+  for (const text of ['{"model":"a","models":"b"}', '{"x":{"model":"a"},"model":"b"}', "{}", '{"a":"model"}'])
+    assert.equal(repeated(text), false, text);
+  const three = Buffer.from('{"model":1,"model":2,"model":3');
+  assert.equal(core.scan([three], false).modelRepeated, true);
 });
 
 test("a model that is missing, empty, long or too long is told apart", () => {
@@ -256,7 +284,8 @@ test(`random objects in random pieces give what JSON.parse gives (seed ${SEED})`
     const body = Buffer.from(text);
     const found = core.scan(pieces(random, body, 1 + random.below(200)));
     assert.equal(found.answer, SCAN_COMPLETE, text);
-    assert.equal(found.modelSeen, "model" in parsed, text);
+    assert.equal(found.modelSeen, "model" in parsed && parsed.model !== null, text);
+    assert.equal(found.modelRepeated, false, text);
     assert.equal(found.model, typeof parsed.model === "string" ? parsed.model : undefined, text);
     assert.equal(found.stream, parsed.stream === true, text);
     if (found.modelSeen) {
@@ -289,7 +318,7 @@ test(`random damage never traps, and the pieces do not matter (seed ${SEED})`, (
     }
     // What a JSON parser takes, the scanner takes, with the same answer.
     assert.equal(whole.answer, SCAN_COMPLETE);
-    assert.equal(whole.modelSeen, "model" in parsed);
+    assert.equal(whole.modelSeen, "model" in parsed && parsed.model !== null);
   }
   assert.ok(refused > 1000, `${refused} refused`);
 });

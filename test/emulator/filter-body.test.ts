@@ -143,11 +143,11 @@ test("malformed bodies are answered 400", () => {
   rig.process.assertClean();
 });
 
-test("a missing model is 400, one that is no string 400, an unknown one 404", () => {
+test("a missing or null model is 400, one that is no string 400, an unknown one 404", () => {
   const rig = bodyRig();
   assertAnswered(rig.send({ body: ['{"messages":[]}'] }), 400, "model_missing");
   assertAnswered(rig.send({ body: ['{"model":7}'] }), 400, "model_invalid");
-  assertAnswered(rig.send({ body: ['{"model":null}'] }), 400, "model_invalid");
+  assertAnswered(rig.send({ body: ['{"model":null}'] }), 400, "model_missing");
   const unknown = rig.send({ body: ['{"model":"gpt\\"<\\u0007>"}'] });
   assertAnswered(unknown, 404, "model_unknown");
   assertAnswered(rig.send({ body: [`{"model":"${"x".repeat(2000)}"}`] }), 400, "model_invalid");

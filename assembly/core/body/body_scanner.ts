@@ -10,26 +10,16 @@ import {
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
-  WORD_FALSE,
-  WORD_NULL,
-  WORD_TRUE,
 } from "./json_bytes";
+import { findQuoteOrBackslash, skipWhitespace } from "./find";
+import { NestedSkipper } from "./nested_skipper";
+import { Primitive } from "./primitive";
 import {
-  endsInEscape,
-  findClosingQuote,
-  findQuoteOrBackslash,
-  findQuoteOrBracket,
-  skipWhitespace,
-} from "./find";
-import {
-  MAX_DEPTH,
   MODEL_CAPACITY_BYTES,
   REASON_BAD_ESCAPE,
   REASON_BAD_LITERAL,
-  REASON_BRACKET_MISMATCH,
   REASON_NONE,
   REASON_NOT_AN_OBJECT,
-  REASON_TOO_DEEP,
   REASON_TRAILING_BYTES,
   REASON_TRUNCATED,
   REASON_UNEXPECTED_BYTE,
@@ -45,9 +35,9 @@ export { SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE } from "./scan_codes";
 // Where the scanner is between two bytes.
 //
 //   START -'{'-> FIRST_KEY -'"'-> TEXT (the key) -'"'-> COLON -':'-> VALUE
-//   VALUE -'"'-> STRING or, for the model, TEXT      -'"'-> AFTER_VALUE
-//   VALUE -'{' '['-> NESTED, strings inside in STRING -back at depth 1-> AFTER_VALUE
-//   VALUE -other-> PRIMITIVE                          -delimiter-> AFTER_VALUE
+//   VALUE -'"', the model's-> TEXT          -'"'-> AFTER_VALUE
+//   VALUE -'"' '{' '['-> SKIPPED             -its end-> AFTER_VALUE
+//   VALUE -other-> PRIMITIVE                 -delimiter-> AFTER_VALUE
 //   AFTER_VALUE -','-> KEY -'"'-> TEXT …              AFTER_VALUE -'}'-> DONE
 const START: i32 = 0;
 const BOM_SECOND: i32 = 1;
@@ -61,15 +51,11 @@ const AFTER_VALUE: i32 = 7;
 const TEXT: i32 = 8;
 const TEXT_ESCAPE: i32 = 9;
 const TEXT_HEX: i32 = 10;
-/** In a string that is skipped. */
-const STRING: i32 = 11;
-const STRING_ESCAPE: i32 = 12;
-const PRIMITIVE: i32 = 13;
-const NESTED: i32 = 14;
-const DONE: i32 = 15;
-const FAILED: i32 = 16;
-/** Only between two functions: a string that was skipped has ended. */
-const CLOSED: i32 = 17;
+const PRIMITIVE: i32 = 11;
+/** In a value that is not read. */
+const SKIPPED: i32 = 12;
+const DONE: i32 = 13;
+const FAILED: i32 = 14;
 
 // Keys that are read.
 const KEY_OTHER: i32 = 0;
@@ -94,8 +80,10 @@ export class BodyScanner {
   /** Bytes taken so far. */
   offset: u32 = 0;
 
-  /** There is a top-level `model`, whole. */
+  /** There is a top-level `model`, whole, and it is not `null`, which the servers take as none. */
   modelSeen: bool = false;
+  /** There is more than one top-level key `model`: parsers other than the servers' may take the first. */
+  modelRepeated: bool = false;
   modelIsString: bool = false;
   /** Bytes of the body from the value's first (its opening quote) to one past its last. */
   modelStart: u32 = 0;
@@ -119,23 +107,20 @@ export class BodyScanner {
   errorReason: i32 = REASON_NONE;
 
   private state: i32 = START;
-  private depth: i32 = 0;
-  private brackets: StaticArray<u8> = new StaticArray<u8>(MAX_DEPTH);
+  private skipper: NestedSkipper = new NestedSkipper();
   private keyText: TextSink = new TextSink(KEY_CAPACITY_BYTES);
   private modelText: TextSink = new TextSink(MODEL_CAPACITY_BYTES);
   /** The TEXT being read is a key. */
   private inKey: bool = false;
   private key: i32 = KEY_OTHER;
+  private modelKeyMet: bool = false;
   private valueStart: u32 = 0;
   /** The value that ends is a string that was read. */
   private valueIsText: bool = false;
   private hexDigits: i32 = 0;
   private hexUnit: u32 = 0;
-  /** The first 8 bytes of a primitive, its length, and its value if it is all digits. */
-  private word: u64 = 0;
-  private wordBytes: u32 = 0;
-  private wordNumber: u64 = 0;
-  private wordIsDigits: bool = false;
+  /** The value that ends, if it is a number or a bare word. */
+  private primitive: Primitive = new Primitive();
 
   /** Ready for the next body. */
   reset(): void {
@@ -148,10 +133,10 @@ export class BodyScanner {
     this.errorOffset = 0;
     this.errorReason = REASON_NONE;
     this.state = START;
-    this.depth = 0;
     this.key = KEY_OTHER;
-    this.word = 0;
-    this.wordBytes = 0;
+    this.modelRepeated = false;
+    this.modelKeyMet = false;
+    this.primitive.reset();
   }
 
   /** Address of the model's name, `modelBytes` long; the same for the scanner's life. */
@@ -205,18 +190,11 @@ export class BodyScanner {
         case TEXT_HEX:
           at = this.scanTextHex(ptr, at);
           break;
-        case STRING:
-          at = this.scanString(ptr, at, end);
-          break;
-        case STRING_ESCAPE:
-          this.state = STRING;
-          at++;
-          break;
         case PRIMITIVE:
           at = this.scanPrimitive(ptr, at, end);
           break;
-        case NESTED:
-          at = this.scanNested(ptr, at, end);
+        case SKIPPED:
+          at = this.scanSkipped(ptr, at, end);
           break;
         case DONE:
           at = skipWhitespace(at, end);
@@ -250,7 +228,6 @@ export class BodyScanner {
     at = skipWhitespace(at, end);
     if (at == end) return end;
     if (load<u8>(at) != OPEN_BRACE) return this.fail(ptr, at, REASON_NOT_AN_OBJECT);
-    this.depth = 1;
     this.state = FIRST_KEY;
     return at + 1;
   }
@@ -270,7 +247,6 @@ export class BodyScanner {
       this.inKey = true;
       this.state = TEXT;
     } else if (byte == CLOSE_BRACE && this.state == FIRST_KEY) {
-      this.depth = 0;
       this.state = DONE;
     } else {
       return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
@@ -292,25 +268,18 @@ export class BodyScanner {
     const byte = load<u8>(at);
     this.valueStart = this.bodyOffset(ptr, at);
     this.valueIsText = false;
-    if (byte == QUOTE) {
-      if (this.key == KEY_MODEL) {
-        this.forgetModel();
-        this.inKey = false;
-        this.state = TEXT;
-      } else {
-        this.state = STRING;
-      }
+    if (byte == QUOTE && this.key == KEY_MODEL) {
+      this.forgetModel();
+      this.inKey = false;
+      this.state = TEXT;
       return at + 1;
     }
-    if (byte == OPEN_BRACE || byte == OPEN_BRACKET) {
-      this.state = NESTED;
-      return at;
+    if (byte == QUOTE || byte == OPEN_BRACE || byte == OPEN_BRACKET) {
+      this.skipper.begin(byte == QUOTE);
+      this.state = SKIPPED;
+      return byte == QUOTE ? at + 1 : at;
     }
     if (!isPrimitiveByte(byte)) return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
-    this.word = 0;
-    this.wordBytes = 0;
-    this.wordNumber = 0;
-    this.wordIsDigits = true;
     this.state = PRIMITIVE;
     return at;
   }
@@ -322,7 +291,6 @@ export class BodyScanner {
     if (byte == COMMA) {
       this.state = KEY;
     } else if (byte == CLOSE_BRACE) {
-      this.depth = 0;
       this.state = DONE;
     } else {
       return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
@@ -342,6 +310,10 @@ export class BodyScanner {
     sink.finish();
     if (this.inKey) {
       this.key = keyOf(sink);
+      if (this.key == KEY_MODEL) {
+        this.modelRepeated = this.modelKeyMet;
+        this.modelKeyMet = true;
+      }
       this.state = COLON;
     } else {
       this.valueIsText = true;
@@ -379,109 +351,51 @@ export class BodyScanner {
     return at + 1;
   }
 
-  private scanString(ptr: usize, at: usize, end: usize): usize {
-    at = this.skipString(at, end);
-    if (this.state != CLOSED) return at;
-    if (this.depth == 1) this.endValue(this.bodyOffset(ptr, at));
-    else this.state = NESTED;
-    return at;
-  }
-
   private scanPrimitive(ptr: usize, at: usize, end: usize): usize {
+    const primitive = this.primitive;
     while (at < end) {
       const byte = load<u8>(at);
       if (!isPrimitiveByte(byte)) {
-        if (!this.wordIsValid()) return this.fail(ptr, at, REASON_BAD_LITERAL);
+        if (!primitive.isValid) return this.fail(ptr, at, REASON_BAD_LITERAL);
         this.endValue(this.bodyOffset(ptr, at));
         return at;
       }
-      if (this.wordBytes < 8) this.word |= (<u64>byte) << (<u64>this.wordBytes * 8);
-      this.wordBytes++;
-      if (byte >= 0x30 && byte <= 0x39) {
-        this.wordNumber = min<u64>(this.wordNumber * 10 + (byte - 0x30), u32.MAX_VALUE);
-      } else {
-        this.wordIsDigits = false;
-      }
+      primitive.add(byte);
       at++;
     }
     return end;
   }
 
-  private scanNested(ptr: usize, at: usize, end: usize): usize {
-    const brackets = this.brackets;
-    let depth = this.depth;
-    while (at < end) {
-      at = findQuoteOrBracket(at, end);
-      if (at == end) break;
-      const byte = load<u8>(at);
-      if (byte == QUOTE) {
-        // Most strings end in the same piece: they are skipped here, the others from STRING on.
-        at = this.skipString(at + 1, end);
-        if (this.state != CLOSED) break;
-        this.state = NESTED;
-      } else if (byte == OPEN_BRACE || byte == OPEN_BRACKET) {
-        if (depth == MAX_DEPTH) return this.fail(ptr, at, REASON_TOO_DEEP);
-        unchecked((brackets[depth++] = byte));
-        at++;
-      } else {
-        // The closing bracket of a kind is two above the opening one.
-        if (unchecked(brackets[--depth]) + 2 != byte) return this.fail(ptr, at, REASON_BRACKET_MISMATCH);
-        at++;
-        if (depth == 1) {
-          this.depth = 1;
-          this.endValue(this.bodyOffset(ptr, at));
-          return at;
-        }
-      }
-    }
-    this.depth = depth;
+  private scanSkipped(ptr: usize, at: usize, end: usize): usize {
+    const skipper = this.skipper;
+    at = skipper.skip(at, end);
+    if (skipper.done) this.endValue(this.bodyOffset(ptr, at));
+    else if (skipper.reason != REASON_NONE) return this.fail(ptr, at, skipper.reason);
     return at;
-  }
-
-  /**
-   * Skips the rest of a string, which may go on behind this piece. Leaves CLOSED and returns the byte behind
-   * the closing quote, or leaves STRING or STRING_ESCAPE (of an escape only the next byte matters,
-   * since `\\u` has no quote in it) and returns `end`.
-   */
-  @inline private skipString(at: usize, end: usize): usize {
-    const quote = findClosingQuote(at, end);
-    if (quote != end) {
-      this.state = CLOSED;
-      return quote + 1;
-    }
-    this.state = endsInEscape(at, end) ? STRING_ESCAPE : STRING;
-    return end;
   }
 
   /** A top-level value ends before the byte at `offset` of the body: what it means goes into the fields. */
   private endValue(offset: u32): void {
     this.state = AFTER_VALUE;
-    const isWord = this.wordBytes != 0;
+    const primitive = this.primitive;
     switch (this.key) {
       case KEY_MODEL:
         if (!this.valueIsText) this.forgetModel();
+        if (primitive.isNull) break;
         this.modelSeen = true;
         this.modelStart = this.valueStart;
         this.modelEnd = offset;
         break;
       case KEY_STREAM:
         this.streamSeen = true;
-        this.stream = isWord && this.word == WORD_TRUE;
+        this.stream = primitive.isTrue;
         break;
       case KEY_MAX_TOKENS:
-        this.maxTokensSeen = isWord && this.wordIsDigits;
-        this.maxTokens = this.maxTokensSeen ? <u32>this.wordNumber : 0;
+        this.maxTokensSeen = primitive.bytes != 0 && primitive.isDigits;
+        this.maxTokens = this.maxTokensSeen ? <u32>primitive.number : 0;
         break;
     }
-    this.wordBytes = 0;
-    this.word = 0;
-  }
-
-  private wordIsValid(): bool {
-    const first = <u32>(this.word & 0xff);
-    if (first == 0x2d || (first >= 0x30 && first <= 0x39)) return true;
-    if (this.word == WORD_TRUE || this.word == WORD_NULL) return this.wordBytes == 4;
-    return this.word == WORD_FALSE && this.wordBytes == 5;
+    if (primitive.bytes != 0) primitive.reset();
   }
 
   private forgetModel(): void {
