@@ -211,15 +211,6 @@ export class Ledger {
     }
   }
 
-  /** Rows that `writeTallies` would write given room for all. */
-  tallyRows(includeIdle: bool): i32 {
-    let rows = 0;
-    for (let account = 0, count = this.accounts; account < count; account++) {
-      if (unchecked(this.live[account]) && (includeIdle || this.isBusy(account))) rows++;
-    }
-    return rows;
-  }
-
   /**
    * Writes the own columns as TALLY rows at `ptr`, at most `capacityRows` of them: the endpoints with
    * something in flight, or all of them with `includeIdle`. Returns the number of rows written.

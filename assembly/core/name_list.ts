@@ -1,6 +1,6 @@
 import { equalBytes, u32At } from "../wire/bytes";
-import { fnv1a64 } from "../wire/hash";
 import { fresh } from "./columns";
+import { nameHash } from "./name_hash";
 
 /** The names of a section's rows with their hashes, searched run by run: runs are short. */
 export class NameList {
@@ -19,11 +19,11 @@ export class NameList {
       const bytes = u32At(pair + 4);
       this.offsets[index] = offset;
       this.lengths[index] = bytes;
-      this.hashes[index] = fnv1a64(heap + offset, bytes);
+      this.hashes[index] = nameHash(heap + offset, bytes);
     }
   }
 
-  /** First of the `count` rows from `start` on that has this name (`hash` is its FNV-1a); -1 if none has. */
+  /** First of the `count` rows from `start` on that has this name (`hash` is its `nameHash`); -1 if none has. */
   find(heap: usize, start: i32, count: i32, hash: u64, ptr: usize, bytes: i32): i32 {
     const hashes = this.hashes;
     for (let index = start, end = start + count; index < end; index++) {

@@ -1,3 +1,5 @@
+import { addressOf, putU32 } from "../wire/bytes";
+import { nameHash } from "./name_hash";
 import { NameMap } from "./name_map";
 
 describe("NameMap", () => {
@@ -17,5 +19,24 @@ describe("NameMap", () => {
     expect(map.find(moved.dataStart, heap + 9, 5)).toBe(12);
     expect(map.find(moved.dataStart, heap, 4)).toBe(-1, "alph");
     expect(map.find(moved.dataStart, heap, 0)).toBe(-1, "the empty name");
+  });
+
+  test("is filled in bounded time by names that were chosen to collide", () => {
+    const names = 2000;
+    const bytes = new StaticArray<u8>(names * 4);
+    const heap = addressOf<u8>(bytes);
+    const map = new NameMap();
+    map.clear(names);
+    let found = 0;
+    // All would go to the first of 4096 slots; every 4096th number does.
+    for (let number: u32 = 0; found < names; number++) {
+      putU32(heap + found * 4, number);
+      if ((nameHash(heap + found * 4, 4) & 4095) == 0) found++;
+    }
+    let added = 0;
+    while (added < names && map.add(heap, added * 4, 4, added)) added++;
+    expect(added).toBeLessThan(names);
+    expect(added).toBeGreaterThan(200);
+    for (let name = 0; name < added; name++) expect(map.find(heap, heap + name * 4, 4)).toBe(name);
   });
 });

@@ -1,8 +1,10 @@
 import { equalBytes } from "../wire/bytes";
-import { fnv1a64 } from "../wire/hash";
 import { fresh } from "./columns";
+import { nameHash } from "./name_hash";
 
 const EMPTY: i32 = -1;
+/** Taken slots that filling the map may pass, per slot of it: where names are nobody's choice, it is below 1. */
+const MAX_PASSED_PER_SLOT: i32 = 8;
 
 /**
  * From names to row numbers: open addressing, at most half full, over byte strings that live in a
@@ -15,6 +17,7 @@ export class NameMap {
   private lengths: StaticArray<u32> = new StaticArray<u32>(0);
   private rows: StaticArray<i32> = new StaticArray<i32>(0);
   private slots: i32 = 0;
+  private passesLeft: i32 = 0;
 
   constructor() {
     this.clear(0);
@@ -29,15 +32,21 @@ export class NameMap {
     this.lengths = fresh<u32>(this.lengths, slots);
     this.rows = fresh<i32>(this.rows, slots);
     this.slots = slots;
+    this.passesLeft = slots * MAX_PASSED_PER_SLOT;
     const rows = this.rows;
     for (let slot = 0; slot < slots; slot++) unchecked((rows[slot] = EMPTY));
   }
 
-  /** Adds the name of `bytes` bytes at `heap + offset`; false (and no change) if it is there already. */
+  /**
+   * Adds the name of `bytes` bytes at `heap + offset`; false (and no change) if it is there already, or
+   * if the names so far collide as only names chosen for it do: filling the map takes bounded time.
+   */
   add(heap: usize, offset: u32, bytes: u32, row: i32): bool {
-    const hash = fnv1a64(heap + offset, bytes);
+    const hash = nameHash(heap + offset, bytes);
     const slot = this.slotOf(heap, hash, heap + offset, bytes);
     if (unchecked(this.rows[slot]) != EMPTY) return false;
+    this.passesLeft -= (slot - <i32>hash) & (this.slots - 1);
+    if (this.passesLeft < 0) return false;
     unchecked((this.hashes[slot] = hash));
     unchecked((this.offsets[slot] = offset));
     unchecked((this.lengths[slot] = bytes));
@@ -47,13 +56,12 @@ export class NameMap {
 
   /** The row added under the name of `bytes` bytes at `ptr`; -1 if there is none. */
   find(heap: usize, ptr: usize, bytes: u32): i32 {
-    return unchecked(this.rows[this.slotOf(heap, fnv1a64(ptr, bytes), ptr, bytes)]);
+    return unchecked(this.rows[this.slotOf(heap, nameHash(ptr, bytes), ptr, bytes)]);
   }
 
   private slotOf(heap: usize, hash: u64, ptr: usize, bytes: u32): i32 {
     const mask = this.slots - 1;
-    // The low bits of FNV-1a alone are weak for short names, the high half is folded in.
-    let slot = (<i32>(hash ^ (hash >> 32))) & mask;
+    let slot = (<i32>hash) & mask;
     while (unchecked(this.rows[slot]) != EMPTY) {
       if (
         unchecked(this.hashes[slot]) == hash &&

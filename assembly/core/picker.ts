@@ -49,7 +49,7 @@ export class Picker {
     this.ready.apply(context);
     if (context.count == 0) return 0;
     context.countInFlight();
-    const profile = unchecked(this.profiles[unchecked(table.poolProfile[pool])]);
+    const profile = this.profileOf(table, pool);
     profile.rank(context);
     return this.takeBest(context, profile.prefersFewerInFlight);
   }
@@ -59,12 +59,17 @@ export class Picker {
    * `1 << kind`; 0 if the profile is whole.
    */
   missingTerms(table: Table, pool: i32): u32 {
-    const terms = unchecked(this.profiles[unchecked(table.poolProfile[pool])]).terms(table, pool);
+    const terms = this.profileOf(table, pool).terms(table, pool);
     let missing: u32 = 0;
     for (let kind: u32 = 1; kind <= LAST_SCORER_KIND; kind++) {
       if (terms & (1 << kind) && scorerOf(kind) == null) missing |= 1 << kind;
     }
     return missing;
+  }
+
+
+  @inline private profileOf(table: Table, pool: i32): Profile {
+    return unchecked(this.profiles[unchecked(table.poolProfile[pool]) - PROFILE_EPP]);
   }
 
   /** One pass over the candidates keeping the best three in order; most fail the first comparison. */
@@ -124,14 +129,13 @@ function isAhead(
   return shuffled(left, salt) < shuffled(right, salt);
 }
 
+/** By PROFILE_* number, the first one at 0. */
 function profilesByNumber(): StaticArray<Profile> {
-  const epp = new Epp();
-  const profiles = new StaticArray<Profile>(<i32>PROFILE_WEIGHTED + 1);
-  profiles[0] = epp;
-  profiles[PROFILE_EPP] = epp;
-  profiles[PROFILE_LEAST_REQUEST] = new LeastRequest();
-  profiles[PROFILE_ROUND_ROBIN] = new RoundRobin();
-  profiles[PROFILE_RANDOM] = new RandomOrder();
-  profiles[PROFILE_WEIGHTED] = new Weighted();
+  const profiles = new StaticArray<Profile>(<i32>(PROFILE_WEIGHTED - PROFILE_EPP + 1));
+  profiles[0] = new Epp();
+  profiles[PROFILE_LEAST_REQUEST - PROFILE_EPP] = new LeastRequest();
+  profiles[PROFILE_ROUND_ROBIN - PROFILE_EPP] = new RoundRobin();
+  profiles[PROFILE_RANDOM - PROFILE_EPP] = new RandomOrder();
+  profiles[PROFILE_WEIGHTED - PROFILE_EPP] = new Weighted();
   return profiles;
 }

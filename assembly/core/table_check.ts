@@ -16,6 +16,10 @@ import {
   ENDPOINT_VALID,
   FAILURE_MODE_FAIL_OPEN,
   KIND_TABLE,
+  MAX_ADDRESS_BYTES,
+  MAX_NAME_BYTES,
+  MAX_POOL_NAME_BYTES,
+  MAX_POOL_SCORERS,
   MAX_STRING_BYTES,
   MODEL_NAME,
   OBJECTIVE_NAME,
@@ -35,6 +39,7 @@ import {
   PROFILE_EPP,
   PROFILE_WEIGHTED,
   REFUSED_REFERENCE,
+  REFUSED_TOO_MANY_ROWS,
   REFUSED_VALUE,
   SCORER_KIND,
   SCORER_PREFIX_AFFINITY,
@@ -48,8 +53,10 @@ import {
   SECTION_POOLS,
   SECTION_SCORERS,
   SECTION_STRINGS,
+  TABLE_SECTIONS,
   VALID_KV_USED,
 } from "../wire/layout";
+import { fnv1a64 } from "../wire/hash";
 import { checkMessage, sectionCount, sectionPtr, sectionStride } from "../wire/reader";
 import { fresh } from "./columns";
 import { IdMap } from "./id_map";
@@ -57,15 +64,18 @@ import { NameMap } from "./name_map";
 
 /**
  * Everything that must hold before a table replaces the one in use. It works on the message in
- * place and keeps what it had to compute anyway: the two name maps and the pool of each row.
+ * place and keeps what it had to compute anyway, the two name maps. What it accepts is decoded in
+ * milliseconds, whoever wrote it: names are short, and runs of rows do not overlap.
  */
 export class TableCheck {
   pools: NameMap = new NameMap();
   clusters: NameMap = new NameMap();
-  /** Pool of each endpoint row, -1 for a row that no pool names. */
-  poolOfRow: StaticArray<i32> = new StaticArray<i32>(0);
 
   private lastPoolOfId: IdMap = new IdMap();
+  /** Endpoint rows that a pool has named. */
+  private taken: StaticArray<bool> = new StaticArray<bool>(0);
+  /** Rows of each section that runs have named so far. */
+  private takenRows: StaticArray<u32> = new StaticArray<u32>(<i32>TABLE_SECTIONS);
   private message: usize = 0;
   private heap: usize = 0;
   private heapBytes: u32 = 0;
@@ -77,6 +87,7 @@ export class TableCheck {
     this.message = ptr;
     this.heap = sectionPtr(ptr, SECTION_STRINGS);
     this.heapBytes = <u32>sectionCount(ptr, SECTION_STRINGS);
+    this.takenRows.fill(0);
     refusal = this.checkPools();
     if (refusal == ACCEPTED) refusal = this.checkEndpoints();
     if (refusal == ACCEPTED) refusal = this.checkIdentities();
@@ -94,20 +105,21 @@ export class TableCheck {
     const stride = sectionStride(this.message, SECTION_POOLS);
     const endpoints = sectionCount(this.message, SECTION_ENDPOINTS);
     this.pools.clear(count);
-    this.poolOfRow = fresh<i32>(this.poolOfRow, endpoints);
-    for (let row = 0; row < endpoints; row++) unchecked((this.poolOfRow[row] = -1));
+    this.taken = fresh<bool>(this.taken, endpoints);
+    for (let row = 0; row < endpoints; row++) unchecked((this.taken[row] = false));
     let pool = sectionPtr(this.message, SECTION_POOLS);
     for (let index = 0; index < count; index++, pool += stride) {
-      if (!this.holdsString(pool + POOL_NAME)) return REFUSED_REFERENCE;
-      if (!this.holdsRun(pool + POOL_ENDPOINT_START, pool + POOL_ENDPOINT_COUNT, SECTION_ENDPOINTS)) {
+      if (!this.holdsString(pool + POOL_NAME, MAX_POOL_NAME_BYTES)) return REFUSED_REFERENCE;
+      if (!this.takesRun(pool + POOL_ENDPOINT_START, pool + POOL_ENDPOINT_COUNT, SECTION_ENDPOINTS)) {
         return REFUSED_REFERENCE;
       }
-      if (!this.holdsRun(pool + POOL_MODEL_START, pool + POOL_MODEL_COUNT, SECTION_MODELS))
+      if (!this.takesRun(pool + POOL_MODEL_START, pool + POOL_MODEL_COUNT, SECTION_MODELS))
         return REFUSED_REFERENCE;
-      if (!this.holdsRun(pool + POOL_SCORER_START, pool + POOL_SCORER_COUNT, SECTION_SCORERS)) {
+      if (!this.takesRun(pool + POOL_SCORER_START, pool + POOL_SCORER_COUNT, SECTION_SCORERS)) {
         return REFUSED_REFERENCE;
       }
-      if (!this.holdsRun(pool + POOL_OBJECTIVE_START, pool + POOL_OBJECTIVE_COUNT, SECTION_OBJECTIVES)) {
+      if (u32At(pool + POOL_SCORER_COUNT) > MAX_POOL_SCORERS) return REFUSED_TOO_MANY_ROWS;
+      if (!this.takesRun(pool + POOL_OBJECTIVE_START, pool + POOL_OBJECTIVE_COUNT, SECTION_OBJECTIVES)) {
         return REFUSED_REFERENCE;
       }
       const profile = u16At(pool + POOL_PROFILE);
@@ -120,12 +132,12 @@ export class TableCheck {
       const nameBytes = u32At(pool + POOL_NAME + 4);
       if (nameBytes == 0 || !this.pools.add(this.heap, u32At(pool + POOL_NAME), nameBytes, index))
         return REFUSED_VALUE;
-      // A row in two pools would have two ages; it also bounds the work of everything per pool.
+      // A row in two pools would have two ages.
       const start = <i32>u32At(pool + POOL_ENDPOINT_START);
       const end = start + <i32>u32At(pool + POOL_ENDPOINT_COUNT);
       for (let row = start; row < end; row++) {
-        if (unchecked(this.poolOfRow[row]) != -1) return REFUSED_REFERENCE;
-        unchecked((this.poolOfRow[row] = index));
+        if (unchecked(this.taken[row])) return REFUSED_REFERENCE;
+        unchecked((this.taken[row] = true));
       }
     }
     return ACCEPTED;
@@ -136,18 +148,17 @@ export class TableCheck {
     const stride = sectionStride(this.message, SECTION_ENDPOINTS);
     let endpoint = sectionPtr(this.message, SECTION_ENDPOINTS);
     for (let row = 0; row < count; row++, endpoint += stride) {
-      if (!this.holdsString(endpoint + ENDPOINT_ADDRESS)) return REFUSED_REFERENCE;
-      if (!this.holdsString(endpoint + ENDPOINT_NAME)) return REFUSED_REFERENCE;
+      if (!this.holdsString(endpoint + ENDPOINT_ADDRESS, MAX_ADDRESS_BYTES)) return REFUSED_REFERENCE;
+      if (!this.holdsString(endpoint + ENDPOINT_NAME, MAX_STRING_BYTES)) return REFUSED_REFERENCE;
       if (
-        !this.holdsRun(endpoint + ENDPOINT_ADAPTER_START, endpoint + ENDPOINT_ADAPTER_COUNT, SECTION_ADAPTERS)
+        !this.takesRun(endpoint + ENDPOINT_ADAPTER_START, endpoint + ENDPOINT_ADAPTER_COUNT, SECTION_ADAPTERS)
       ) {
         return REFUSED_REFERENCE;
       }
-      if (
-        !isAddress(this.heap + u32At(endpoint + ENDPOINT_ADDRESS), u32At(endpoint + ENDPOINT_ADDRESS + 4))
-      ) {
-        return REFUSED_VALUE;
-      }
+      const address = this.heap + u32At(endpoint + ENDPOINT_ADDRESS);
+      const bytes = u32At(endpoint + ENDPOINT_ADDRESS + 4);
+      if (!isAddress(address, bytes)) return REFUSED_VALUE;
+      if (u64At(endpoint + ENDPOINT_ID) != fnv1a64(address, bytes)) return REFUSED_VALUE;
       if (u32At(endpoint + ENDPOINT_VALID) & VALID_KV_USED) {
         const kvUsed = f32At(endpoint + ENDPOINT_KV_USED);
         if (!(kvUsed >= 0 && kvUsed <= 1)) return REFUSED_VALUE;
@@ -156,7 +167,7 @@ export class TableCheck {
     return ACCEPTED;
   }
 
-  /** The same endpoint may serve in several pools, but only once in each. */
+  /** The same endpoint may serve in several pools, but only once in each: a pick list holds distinct ones. */
   private checkIdentities(): u32 {
     const pools = sectionCount(this.message, SECTION_POOLS);
     const poolStride = sectionStride(this.message, SECTION_POOLS);
@@ -184,7 +195,7 @@ export class TableCheck {
     this.clusters.clear(count);
     let cluster = sectionPtr(this.message, SECTION_CLUSTERS);
     for (let index = 0; index < count; index++, cluster += stride) {
-      if (!this.holdsString(cluster + CLUSTER_NAME)) return REFUSED_REFERENCE;
+      if (!this.holdsString(cluster + CLUSTER_NAME, MAX_POOL_NAME_BYTES)) return REFUSED_REFERENCE;
       const pool = u32At(cluster + CLUSTER_POOL);
       if (pool >= pools) return REFUSED_REFERENCE;
       const bytes = u32At(cluster + CLUSTER_NAME + 4);
@@ -200,7 +211,7 @@ export class TableCheck {
     const stride = sectionStride(this.message, section);
     let row = sectionPtr(this.message, section);
     for (let index = 0; index < count; index++, row += stride) {
-      if (!this.holdsString(row + nameColumn)) return REFUSED_REFERENCE;
+      if (!this.holdsString(row + nameColumn, MAX_NAME_BYTES)) return REFUSED_REFERENCE;
     }
     return ACCEPTED;
   }
@@ -226,18 +237,46 @@ export class TableCheck {
       const weight = f32At(scorer + SCORER_WEIGHT);
       if (!isFinite<f32>(weight) || weight <= 0) return REFUSED_VALUE;
     }
+    return this.checkMixes();
+  }
+
+  /** A pool names each scorer once: a pick computes each of them once. */
+  private checkMixes(): u32 {
+    const pools = sectionCount(this.message, SECTION_POOLS);
+    const stride = sectionStride(this.message, SECTION_POOLS);
+    const scorers = sectionPtr(this.message, SECTION_SCORERS);
+    const scorerStride = sectionStride(this.message, SECTION_SCORERS);
+    let pool = sectionPtr(this.message, SECTION_POOLS);
+    for (let index = 0; index < pools; index++, pool += stride) {
+      const start = u32At(pool + POOL_SCORER_START);
+      const end = start + u32At(pool + POOL_SCORER_COUNT);
+      let kinds: u32 = 0;
+      for (let row = start; row < end; row++) {
+        const kind: u32 = 1 << u32At(scorers + row * scorerStride + SCORER_KIND);
+        if (kinds & kind) return REFUSED_VALUE;
+        kinds |= kind;
+      }
+    }
     return ACCEPTED;
   }
 
-  /** The (offset, bytes) pair at `pair` lies in the string heap. */
-  private holdsString(pair: usize): bool {
+  /** The (offset, bytes) pair at `pair` lies in the string heap and has at most `mostBytes` bytes. */
+  private holdsString(pair: usize, mostBytes: u32): bool {
     const bytes = u32At(pair + 4);
-    return bytes <= MAX_STRING_BYTES && <u64>u32At(pair) + bytes <= this.heapBytes;
+    return bytes <= mostBytes && <u64>u32At(pair) + bytes <= this.heapBytes;
   }
 
-  /** The run of rows lies in `section`. */
-  private holdsRun(start: usize, count: usize, section: u32): bool {
-    return <u64>u32At(start) + u32At(count) <= <u64>sectionCount(this.message, section);
+  /**
+   * The run of rows lies in `section`, and the runs so far name no more rows than it has. Called once
+   * a run, it bounds the work of everything that goes through all of them by the rows that were sent.
+   */
+  private takesRun(start: usize, count: usize, section: u32): bool {
+    const rows = <u32>sectionCount(this.message, section);
+    if (<u64>u32At(start) + u32At(count) > <u64>rows) return false;
+    // Neither is above MAX_ROWS, so that the sum cannot wrap.
+    const taken = unchecked(this.takenRows[section]) + u32At(count);
+    unchecked((this.takenRows[section] = taken));
+    return taken <= rows;
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * Raw memory, read and written: the only door from addresses to values for the code that is not
- * itself in `wire/` or `core/body/`. Nothing here checks bounds; a message is checked once, by
+ * Raw memory, read and written: the way from addresses to values for `core/` outside of `core/body/`,
+ * which scans bodies byte by byte; `wire/`, `abi/` and `filter/` load and store for themselves where they
+ * lay out messages and host values. Nothing here checks bounds; a message is checked once, by
  * `checkMessage` and the table's own check, and is a view from then on. Unaligned access is fine in
  * WebAssembly.
  */

@@ -60,7 +60,16 @@ export const MAX_ENDPOINTS: u32 = 8192;
 /** Rows of any other section. */
 export const MAX_ROWS: u32 = 65536;
 export const MAX_STRIDE: u32 = 1024;
+/** Any string that has no bound of its own below. */
 export const MAX_STRING_BYTES: u32 = 4096;
+/** Names of models, adapters and objectives: a reader hashes each of them. */
+export const MAX_NAME_BYTES: u32 = 256;
+/** Names of pools (`namespace/name`) and of Envoy clusters. */
+export const MAX_POOL_NAME_BYTES: u32 = 512;
+/** Three addresses and their commas fit into a pick header of 512 bytes. */
+export const MAX_ADDRESS_BYTES: u32 = 128;
+/** Rows of one pool in SCORERS; no kind comes twice among them. */
+export const MAX_POOL_SCORERS: u32 = 16;
 
 // --- table: sections --------------------------------------------------------------------------
 export const SECTION_POOLS: u32 = 0;
@@ -74,7 +83,8 @@ export const SECTION_REWRITES: u32 = 7;
 export const SECTION_STRINGS: u32 = 8;
 export const TABLE_SECTIONS: u32 = 9;
 
-/*  POOLS: one row a pool. `start, count` name a run of rows in another section.
+/*  POOLS: one row a pool. `start, count` name a run of rows in another section; the runs of one
+ *  section do not overlap, so that a reader's work is bounded by the rows that were sent.
  *   0          8               16           24            32        34      35    36        40       44
  *  | name     | endpoints      | models     | scorers     | profile| failure| flags| stale  | body   | body
  *  | string   | start, count   | start,count| start, count| u16    | u8     | u8  | afterMs| window | limit
@@ -134,7 +144,7 @@ export const PROFILE_WEIGHTED: u32 = 5;
  */
 /** FNV-1a, 64 bits, of the address: the same endpoint for every controller and in every pool. */
 export const ENDPOINT_ID: u32 = 0;
-/** `ip:port`, IPv6 in brackets: exactly as Envoy's cluster spells the host. */
+/** `ip:port`, IPv6 in brackets: exactly as Envoy's cluster spells the host. Visible ASCII without commas. */
 export const ENDPOINT_ADDRESS: u32 = 8;
 export const ENDPOINT_NAME: u32 = 16;
 export const ENDPOINT_FLAGS: u32 = 24;
@@ -202,7 +212,7 @@ export const OBJECTIVE_NAME: u32 = 0;
 export const OBJECTIVE_PRIORITY: u32 = 8;
 export const OBJECTIVE_STRIDE: u32 = 12;
 
-/*  SCORERS: a pool's own mix.  | kind u32 | weight f32 > 0 | */
+/*  SCORERS: a pool's own mix.  | kind u32 | weight f32 > 0 |  each kind at most once a pool */
 export const SCORER_KIND: u32 = 0;
 export const SCORER_WEIGHT: u32 = 4;
 export const SCORER_STRIDE: u32 = 8;
@@ -272,8 +282,8 @@ export const REFUSED_HEADER: u32 = 7;
 /** A section lies outside the message, or its stride is too short. */
 export const REFUSED_SECTION: u32 = 8;
 export const REFUSED_TOO_MANY_ROWS: u32 = 9;
-/** A string, or a run of rows, points outside its section. */
+/** A string or a run of rows points outside its section, is longer than its bound, or shares its rows. */
 export const REFUSED_REFERENCE: u32 = 10;
-/** A value outside its range: an unknown enumeration, a ratio that is not a number, a duplicate id. */
+/** A value outside its range: an unknown enumeration, a ratio that is not a number, an id that is not its address's. */
 export const REFUSED_VALUE: u32 = 11;
 export const REFUSED_STALE_SEQUENCE: u32 = 12;

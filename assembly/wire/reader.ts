@@ -28,6 +28,7 @@ import {
   MODEL_STRIDE,
   OBJECTIVE_STRIDE,
   POOL_STRIDE,
+  POOL_TERMS_STRIDE,
   REFUSED_FOREIGN_ENDIAN,
   REFUSED_HEADER,
   REFUSED_KIND,
@@ -39,6 +40,7 @@ import {
   REFUSED_VERSION,
   REPORT_SECTION_ENDPOINTS,
   REPORT_SECTION_IDENTITY,
+  REPORT_SECTION_POOLS,
   REPORT_SECTION_STRINGS,
   REWRITE_STRIDE,
   SCORER_STRIDE,
@@ -87,6 +89,8 @@ function minimumStride(kind: u32, section: u32): u32 {
       return TALLY_STRIDE;
     case REPORT_SECTION_STRINGS:
       return 1;
+    case REPORT_SECTION_POOLS:
+      return POOL_TERMS_STRIDE;
   }
   return 0;
 }
@@ -99,7 +103,8 @@ function maximumRows(kind: u32, section: u32): u32 {
     if (section == SECTION_ENDPOINTS) return MAX_ENDPOINTS;
     return MAX_ROWS;
   }
-  return section == REPORT_SECTION_IDENTITY ? 1 : MAX_ENDPOINTS;
+  if (section == REPORT_SECTION_IDENTITY) return 1;
+  return section == REPORT_SECTION_POOLS ? MAX_POOLS : MAX_ENDPOINTS;
 }
 
 function isStrings(kind: u32, section: u32): bool {

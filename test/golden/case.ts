@@ -56,6 +56,8 @@ interface Place {
   readonly section?: string;
   /** Absent, with a section: a field of the section's directory entry. */
   readonly row?: number;
+  /** The second number of a pair: how long a string is, where the field says where it begins. */
+  readonly second?: true;
 }
 
 type Edit =
@@ -143,7 +145,7 @@ function placeOffset(view: DataView, place: Place): number {
   if (place.row === undefined) return entry + constant(place.field);
   const offset = view.getUint32(entry + L.ENTRY_OFFSET, true);
   const stride = view.getUint16(entry + L.ENTRY_STRIDE, true);
-  return offset + place.row * stride + constant(place.field);
+  return offset + place.row * stride + constant(place.field) + (place.second === true ? 4 : 0);
 }
 
 function applyEdit(bytes: Uint8Array, edit: Edit): Uint8Array {

@@ -24,8 +24,10 @@ describe("lora_affinity", () => {
     expect(scoring.of(4)).toBe(0);
   });
 
-  test("is neutral for a base model and for no model", () => {
-    const scoring = new Scoring().take(fiveEndpoints());
+  test("is neutral for no model, and for one that the pool lists as no adapter", () => {
+    const builder = fiveEndpoints();
+    builder.baseModels.push("base");
+    const scoring = new Scoring().take(builder);
     scoring.run(SCORER_LORA_AFFINITY);
     for (let row = 0; row < 5; row++) expect(scoring.of(row)).toBe(0);
     scoring.ask("base");
@@ -33,16 +35,28 @@ describe("lora_affinity", () => {
     for (let row = 0; row < 5; row++) expect(scoring.of(row)).toBe(0);
   });
 
-  test("sends an adapter that is loaded nowhere to where there is room, if the pool's list names it", () => {
+  test("sends a model that is loaded nowhere to where there is room, listed as adapter, not listed, or with an empty list", () => {
+    for (let form = 0; form < 3; form++) {
+      const builder = fiveEndpoints();
+      if (form == 0) builder.adapterModels.push("new");
+      if (form == 1) builder.baseModels.push("base");
+      const scoring = new Scoring().take(builder).ask("new");
+      scoring.run(SCORER_LORA_AFFINITY);
+      expect(scoring.of(0)).toBe(0);
+      expect(scoring.of(1)).toBe(0.8);
+      expect(scoring.of(2)).toBe(0);
+      expect(scoring.of(3)).toBe(0);
+      expect(scoring.of(4)).toBe(0);
+    }
+  });
+
+  test("believes an endpoint that holds an adapter more than the pool's list", () => {
     const builder = fiveEndpoints();
-    builder.adapterModels.push("new");
-    const scoring = new Scoring().take(builder).ask("new");
+    builder.baseModels.push("a");
+    const scoring = new Scoring().take(builder).ask("a");
     scoring.run(SCORER_LORA_AFFINITY);
-    expect(scoring.of(0)).toBe(0);
+    expect(scoring.of(0)).toBe(1);
     expect(scoring.of(1)).toBe(0.8);
-    expect(scoring.of(2)).toBe(0);
-    expect(scoring.of(3)).toBe(0);
-    expect(scoring.of(4)).toBe(0);
   });
 
   test("takes an adapter that both runs and waits as running", () => {

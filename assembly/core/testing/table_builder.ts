@@ -36,6 +36,7 @@ import {
   KIND_TABLE,
   MAGIC,
   MODEL_FLAGS,
+  MODEL_FLAG_ADAPTER,
   MODEL_NAME,
   MODEL_STRIDE,
   OBJECTIVE_STRIDE,
@@ -112,6 +113,8 @@ export class TableBuilder {
   profile: u32 = PROFILE_EPP;
   /** Models of the pool that are adapters. */
   adapterModels: string[] = [];
+  /** Models of the pool that are none. */
+  baseModels: string[] = [];
 
   private bytes: StaticArray<u8> = new StaticArray<u8>(65536);
   private heapStart: u32 = 0;
@@ -147,7 +150,7 @@ export class TableBuilder {
       let count: u32 = 0;
       if (section == SECTION_POOLS) count = 1;
       if (section == SECTION_ENDPOINTS) count = this.endpoints.length;
-      if (section == SECTION_MODELS) count = this.adapterModels.length;
+      if (section == SECTION_MODELS) count = this.adapterModels.length + this.baseModels.length;
       if (section == SECTION_ADAPTERS) count = adapters;
       starts.push(at);
       const entry = base + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
@@ -160,10 +163,13 @@ export class TableBuilder {
     this.heapBytes = 0;
     this.putPool(base + starts[SECTION_POOLS]);
     this.putEndpoints(base + starts[SECTION_ENDPOINTS], base + starts[SECTION_ADAPTERS]);
-    for (let index = 0; index < this.adapterModels.length; index++) {
-      const model = base + starts[SECTION_MODELS] + index * MODEL_STRIDE;
+    let model = base + starts[SECTION_MODELS];
+    for (let index = 0; index < this.adapterModels.length; index++, model += MODEL_STRIDE) {
       this.putString(model + MODEL_NAME, this.adapterModels[index]);
-      putU32(model + MODEL_FLAGS, 1);
+      putU32(model + MODEL_FLAGS, MODEL_FLAG_ADAPTER);
+    }
+    for (let index = 0; index < this.baseModels.length; index++, model += MODEL_STRIDE) {
+      this.putString(model + MODEL_NAME, this.baseModels[index]);
     }
     putU32(base + HEADER_FIXED_BYTES + SECTION_STRINGS * DIRECTORY_ENTRY_BYTES + ENTRY_COUNT, this.heapBytes);
     const total = this.heapStart + this.heapBytes;
@@ -181,7 +187,7 @@ export class TableBuilder {
   private putPool(pool: usize): void {
     this.putString(pool + POOL_NAME, "ns/pool");
     putU32(pool + POOL_ENDPOINT_COUNT, this.endpoints.length);
-    putU32(pool + POOL_MODEL_COUNT, this.adapterModels.length);
+    putU32(pool + POOL_MODEL_COUNT, this.adapterModels.length + this.baseModels.length);
     putU16(pool + POOL_PROFILE, this.profile);
     putU32(pool + POOL_STALE_AFTER_MS, 1500);
     putF32(pool + POOL_QUEUE_LIMIT, 5);

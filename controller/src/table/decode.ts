@@ -1,4 +1,5 @@
 import * as L from "../../../assembly/wire/layout.ts";
+import { fnv1a64 } from "./hash.ts";
 import { ADDRESS, PROFILE_NAMES, SCORER_NAMES } from "./names.ts";
 import { MessageReader, type SectionRule } from "./reader.ts";
 import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
@@ -43,7 +44,7 @@ function readClusters(reader: MessageReader): ReadonlyMap<number, readonly strin
   for (let index = 0; index < reader.section(L.SECTION_CLUSTERS).count; index++) {
     const at = reader.row(L.SECTION_CLUSTERS, index);
     const path = `clusters[${index}]`;
-    const name = reader.string(at + L.CLUSTER_NAME, `${path}.name`);
+    const name = reader.string(at + L.CLUSTER_NAME, `${path}.name`, L.MAX_POOL_NAME_BYTES);
     const pool = reader.view.getUint32(at + L.CLUSTER_POOL, true);
     if (pool >= poolCount) throw new WireError(L.REFUSED_REFERENCE, `${path}.pool`, pool, poolCount);
     requireNew(seen, name, `${path}.name`);
@@ -100,7 +101,7 @@ function readPool(
     ids.add(id);
   }
   return {
-    name: reader.string(at + L.POOL_NAME, `${path}.name`),
+    name: reader.string(at + L.POOL_NAME, `${path}.name`, L.MAX_POOL_NAME_BYTES),
     profile,
     failureMode: failureMode === L.FAILURE_MODE_FAIL_OPEN ? "FailOpen" : "FailClose",
     readBody: (flags & L.POOL_FLAG_READ_BODY) !== 0,
@@ -120,15 +121,13 @@ function readPool(
     models: reader
       .run(L.SECTION_MODELS, at + L.POOL_MODEL_START, at + L.POOL_MODEL_COUNT, path)
       .map((row) => readModel(reader, row)),
-    scorers: reader
-      .run(L.SECTION_SCORERS, at + L.POOL_SCORER_START, at + L.POOL_SCORER_COUNT, path)
-      .map((row) => readScorer(reader, row)),
+    scorers: readScorers(reader, at, path),
     objectives: reader
       .run(L.SECTION_OBJECTIVES, at + L.POOL_OBJECTIVE_START, at + L.POOL_OBJECTIVE_COUNT, path)
       .map((row) => {
         const objective = reader.row(L.SECTION_OBJECTIVES, row);
         return {
-          name: reader.string(objective + L.OBJECTIVE_NAME, `objectives[${row}].name`),
+          name: reader.string(objective + L.OBJECTIVE_NAME, `objectives[${row}].name`, L.MAX_NAME_BYTES),
           priority: view.getInt32(objective + L.OBJECTIVE_PRIORITY, true),
         };
       }),
@@ -139,12 +138,24 @@ function readModel(reader: MessageReader, row: number): ModelRow {
   const at = reader.row(L.SECTION_MODELS, row);
   const flags = reader.view.getUint32(at + L.MODEL_FLAGS, true);
   return {
-    name: reader.string(at + L.MODEL_NAME, `models[${row}].name`),
+    name: reader.string(at + L.MODEL_NAME, `models[${row}].name`, L.MAX_NAME_BYTES),
     adapter: (flags & L.MODEL_FLAG_ADAPTER) !== 0,
     ...((flags & L.MODEL_FLAG_PRIORITY) === 0
       ? {}
       : { priority: reader.view.getInt32(at + L.MODEL_PRIORITY, true) }),
   };
+}
+
+/** The rows of the pool at `at`: few, and no kind twice. */
+function readScorers(reader: MessageReader, at: number, path: string): PoolRow["scorers"] {
+  const rows = reader.run(L.SECTION_SCORERS, at + L.POOL_SCORER_START, at + L.POOL_SCORER_COUNT, path);
+  if (rows.length > L.MAX_POOL_SCORERS) {
+    throw new WireError(L.REFUSED_TOO_MANY_ROWS, `${path}.scorers`, rows.length, L.MAX_POOL_SCORERS);
+  }
+  const scorers = rows.map((row) => readScorer(reader, row));
+  const seen = new Set<string>();
+  for (const { name } of scorers) requireNew(seen, name, `${path}.scorers`);
+  return scorers;
 }
 
 function readScorer(reader: MessageReader, row: number): PoolRow["scorers"][number] {
@@ -169,8 +180,10 @@ function readEndpoint(reader: MessageReader, row: number): EndpointRow {
   if ((valid & L.VALID_KV_USED) !== 0 && !(kvUsedRatio >= 0 && kvUsedRatio <= 1)) {
     throw new WireError(L.REFUSED_VALUE, `${path}.kvUsedRatio`, kvUsedRatio, 1);
   }
-  const address = reader.string(at + L.ENDPOINT_ADDRESS, `${path}.address`);
+  const address = reader.string(at + L.ENDPOINT_ADDRESS, `${path}.address`, L.MAX_ADDRESS_BYTES);
   if (!ADDRESS.test(address)) throw new WireError(L.REFUSED_VALUE, `${path}.address`, address, ADDRESS);
+  const id = view.getBigUint64(at + L.ENDPOINT_ID, true);
+  if (id !== fnv1a64(address)) throw new WireError(L.REFUSED_VALUE, `${path}.id`, id, fnv1a64(address));
   const adapters = reader
     .run(L.SECTION_ADAPTERS, at + L.ENDPOINT_ADAPTER_START, at + L.ENDPOINT_ADAPTER_COUNT, path)
     .map((adapter) => readAdapter(reader, adapter));
@@ -181,7 +194,7 @@ function readEndpoint(reader: MessageReader, row: number): EndpointRow {
   const kvBlocks = column(L.VALID_KV_BLOCKS, L.ENDPOINT_KV_BLOCKS);
   const kvBlockTokens = column(L.VALID_KV_BLOCK_TOKENS, L.ENDPOINT_KV_BLOCK_TOKENS);
   return {
-    id: view.getBigUint64(at + L.ENDPOINT_ID, true),
+    id,
     address,
     name: reader.string(at + L.ENDPOINT_NAME, `${path}.name`),
     ready: (flags & L.ENDPOINT_FLAG_READY) !== 0,
@@ -211,7 +224,7 @@ function readEndpoint(reader: MessageReader, row: number): EndpointRow {
 function readAdapter(reader: MessageReader, row: number): AdapterRow {
   const at = reader.row(L.SECTION_ADAPTERS, row);
   const state = reader.view.getUint32(at + L.ADAPTER_STATE, true);
-  const name = reader.string(at + L.ADAPTER_NAME, `adapters[${row}].name`);
+  const name = reader.string(at + L.ADAPTER_NAME, `adapters[${row}].name`, L.MAX_NAME_BYTES);
   if (state !== L.ADAPTER_RUNNING && state !== L.ADAPTER_WAITING) {
     throw new WireError(L.REFUSED_VALUE, `adapters[${row}].state`, state, L.ADAPTER_WAITING);
   }

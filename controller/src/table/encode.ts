@@ -1,5 +1,6 @@
 import * as L from "../../../assembly/wire/layout.ts";
 import { PickerError } from "../errors.ts";
+import { fnv1a64 } from "./hash.ts";
 import { MessageWriter, StringHeap } from "./message.ts";
 import { ADDRESS, PROFILE_NUMBERS, SCORER_NUMBERS } from "./names.ts";
 import type { EndpointRow, PoolRow, RemoteLoad, TableRows } from "./rows.ts";
@@ -33,8 +34,9 @@ function checkRows(path: string, count: number, bound: number): void {
  * Encodes a table as `layout.ts` describes it: the same rows always give the same bytes. Each distinct
  * string is stored once.
  * @throws PickerError TABLE_BOUND for more rows or bytes than the format allows, TABLE_VALUE for a
- * number outside its column, a pool's or cluster's name that is empty or occurs twice, two endpoints of
- * one pool with the same id, or an address that a pick list cannot carry.
+ * number outside its column, a pool's or cluster's name that is empty or occurs twice, a scorer that a pool
+ * names twice, two endpoints of one pool with the same address, an id that is not the hash of its address, or
+ * an address that a pick list cannot carry.
  */
 export function encodeTable(rows: TableRows): EncodedTable {
   const { pools } = rows;
@@ -104,14 +106,18 @@ function refuseRepeated(path: string, names: readonly string[]): void {
 function collectStrings(pools: readonly PoolRow[], heap: StringHeap): void {
   pools.forEach((pool, index) => {
     const path = `pools[${index}]`;
-    heap.place(pool.name, `${path}.name`);
-    for (const cluster of pool.clusters) heap.place(cluster, `${path}.clusters`);
-    for (const model of pool.models) heap.place(model.name, `${path}.models`);
-    for (const objective of pool.objectives) heap.place(objective.name, `${path}.objectives`);
+    heap.place(pool.name, `${path}.name`, L.MAX_POOL_NAME_BYTES);
+    for (const cluster of pool.clusters) heap.place(cluster, `${path}.clusters`, L.MAX_POOL_NAME_BYTES);
+    for (const model of pool.models) heap.place(model.name, `${path}.models`, L.MAX_NAME_BYTES);
+    for (const objective of pool.objectives) {
+      heap.place(objective.name, `${path}.objectives`, L.MAX_NAME_BYTES);
+    }
     for (const endpoint of pool.endpoints) {
-      heap.place(endpoint.address, `${path}.endpoints`);
+      heap.place(endpoint.address, `${path}.endpoints`, L.MAX_ADDRESS_BYTES);
       heap.place(endpoint.name, `${path}.endpoints`);
-      for (const adapter of endpoint.adapters?.entries ?? []) heap.place(adapter.name, `${path}.endpoints`);
+      for (const adapter of endpoint.adapters?.entries ?? []) {
+        heap.place(adapter.name, `${path}.endpoints`, L.MAX_NAME_BYTES);
+      }
     }
   });
 }
@@ -168,6 +174,7 @@ function writeRows(pools: readonly PoolRow[], writer: MessageWriter, heap: Strin
       writer.string(row + L.OBJECTIVE_NAME, heap.place(objective.name, path));
       writer.i32(row + L.OBJECTIVE_PRIORITY, objective.priority, `${path}.objectives`);
     }
+    refuseRepeatedScorers(pool, `${path}.scorers`);
     for (const scorer of pool.scorers) {
       const row = writer.row(L.SECTION_SCORERS, next.scorer++);
       view.setUint32(row + L.SCORER_KIND, SCORER_NUMBERS[scorer.name], true);
@@ -175,27 +182,49 @@ function writeRows(pools: readonly PoolRow[], writer: MessageWriter, heap: Strin
     }
     const ids = new Set<bigint>();
     for (const endpoint of pool.endpoints) {
-      if (ids.has(endpoint.id)) {
-        throw new PickerError("TABLE_VALUE", `${endpoint.address} has the id of another endpoint`, {
-          path: `${path}.endpoints`,
-          value: endpoint.address,
-          bound: "ids unique within a pool",
-        });
-      }
-      ids.add(endpoint.id);
-      if (!ADDRESS.test(endpoint.address)) {
-        throw new PickerError("TABLE_VALUE", "an address is visible ASCII without commas", {
-          path: `${path}.endpoints`,
-          value: endpoint.address,
-          bound: String(ADDRESS),
-        });
-      }
+      checkIdentity(endpoint, ids, `${path}.endpoints`);
       const row = writer.row(L.SECTION_ENDPOINTS, endpointIds.length);
       next.adapter = writeEndpoint(endpoint, row, next.adapter, writer, heap, `${path}.${endpoint.address}`);
       endpointIds.push(endpoint.id);
     }
   });
   return endpointIds;
+}
+
+/** The picker adds a scorer once for each row: a kind that came twice would weigh twice. */
+function refuseRepeatedScorers(pool: PoolRow, path: string): void {
+  checkRows(path, pool.scorers.length, L.MAX_POOL_SCORERS);
+  refuseRepeated(
+    path,
+    pool.scorers.map((scorer) => scorer.name),
+  );
+}
+
+/** `ids` are those of the pool's endpoints before this one. */
+function checkIdentity(endpoint: EndpointRow, ids: Set<bigint>, path: string): void {
+  const { address, id } = endpoint;
+  if (!ADDRESS.test(address)) {
+    throw new PickerError("TABLE_VALUE", "an address is visible ASCII without commas", {
+      path,
+      value: address,
+      bound: String(ADDRESS),
+    });
+  }
+  if (id !== fnv1a64(address)) {
+    throw new PickerError("TABLE_VALUE", `${id} is not the id of ${address}`, {
+      path,
+      value: id,
+      bound: fnv1a64(address),
+    });
+  }
+  if (ids.has(id)) {
+    throw new PickerError("TABLE_VALUE", `${address} has the id of another endpoint`, {
+      path,
+      value: address,
+      bound: "ids unique within a pool",
+    });
+  }
+  ids.add(id);
 }
 
 /** Returns the index of the next free adapter row. */

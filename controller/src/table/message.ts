@@ -23,6 +23,8 @@ import { PickerError } from "../errors.ts";
 const ALIGNMENT = 8;
 const U32_MAX = 0xffffffff;
 
+const encoder = new TextEncoder();
+
 export interface SectionShape {
   readonly count: number;
   readonly stride: number;
@@ -38,19 +40,23 @@ export class StringHeap {
     return this.#bytes;
   }
 
-  /** Where `text` lies in the section. Throws TABLE_BOUND if it is longer than MAX_STRING_BYTES. */
-  place(text: string, path: string): { readonly offset: number; readonly bytes: number } {
+  /** Where `text` lies in the section. Throws TABLE_BOUND if it is longer than `mostBytes` of UTF-8. */
+  place(
+    text: string,
+    path: string,
+    mostBytes = MAX_STRING_BYTES,
+  ): { readonly offset: number; readonly bytes: number } {
     const known = this.#places.get(text);
-    if (known !== undefined) return known;
-    const encoded = new TextEncoder().encode(text);
-    if (encoded.length > MAX_STRING_BYTES) {
+    if (known !== undefined && known.bytes <= mostBytes) return known;
+    const encoded = encoder.encode(text);
+    if (encoded.length > mostBytes) {
       throw new PickerError(
         "TABLE_BOUND",
-        `a string of ${encoded.length} bytes is longer than ${MAX_STRING_BYTES}`,
+        `a string of ${encoded.length} bytes is longer than ${mostBytes}`,
         {
           path,
           value: encoded.length,
-          bound: MAX_STRING_BYTES,
+          bound: mostBytes,
         },
       );
     }

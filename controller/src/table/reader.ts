@@ -30,6 +30,8 @@ export class MessageReader {
   readonly #rules: readonly SectionRule[];
   readonly #sections: SectionView[] = [];
   readonly #stringSection: number;
+  /** Rows of each section that runs have named so far. */
+  readonly #taken: number[];
 
   /** @throws WireError with the REFUSED_* number, the value found and the bound that it broke. */
   constructor(bytes: Uint8Array, kind: number, rules: readonly SectionRule[], stringSection: number) {
@@ -71,6 +73,7 @@ export class MessageReader {
     this.#bytes = bytes;
     this.#rules = rules;
     this.#stringSection = stringSection;
+    this.#taken = rules.map(() => 0);
     this.epoch = view.getBigUint64(L.HEADER_EPOCH, true);
     this.sequence = view.getBigUint64(L.HEADER_SEQUENCE, true);
     for (let index = 0; index < Math.max(sectionCount, rules.length); index++) {
@@ -93,14 +96,15 @@ export class MessageReader {
     return offset + index * stride;
   }
 
-  /** The string at a pair of u32. @throws WireError REFUSED_REFERENCE outside the heap, REFUSED_VALUE for bad UTF-8. */
-  string(at: number, path: string): string {
+  /**
+   * The string at a pair of u32.
+   * @throws WireError REFUSED_REFERENCE outside the heap or above `mostBytes`, REFUSED_VALUE for bad UTF-8.
+   */
+  string(at: number, path: string, mostBytes = L.MAX_STRING_BYTES): string {
     const heap = this.#sections[this.#stringSection]!;
     const offset = this.view.getUint32(at, true);
     const bytes = this.view.getUint32(at + 4, true);
-    if (bytes > L.MAX_STRING_BYTES) {
-      throw new WireError(L.REFUSED_REFERENCE, path, bytes, L.MAX_STRING_BYTES);
-    }
+    if (bytes > mostBytes) throw new WireError(L.REFUSED_REFERENCE, path, bytes, mostBytes);
     if (offset + bytes > heap.count) {
       throw new WireError(L.REFUSED_REFERENCE, path, offset + bytes, heap.count);
     }
@@ -111,13 +115,22 @@ export class MessageReader {
     }
   }
 
-  /** Indices of a run of rows. @throws WireError REFUSED_REFERENCE if it leaves its section. */
+  /**
+   * Indices of a run of rows, each run to be asked for once.
+   * @throws WireError REFUSED_REFERENCE if it leaves its section, or if the runs so far name more rows than
+   * the section has: some are shared.
+   */
   run(section: number, startAt: number, countAt: number, path: string): number[] {
     const start = this.view.getUint32(startAt, true);
     const count = this.view.getUint32(countAt, true);
     const { count: rows } = this.#sections[section]!;
     if (start + count > rows) {
       throw new WireError(L.REFUSED_REFERENCE, `${path}.${this.#rules[section]!.name}`, start + count, rows);
+    }
+    const taken = this.#taken[section]! + count;
+    this.#taken[section] = taken;
+    if (taken > rows) {
+      throw new WireError(L.REFUSED_REFERENCE, `${path}.${this.#rules[section]!.name}`, taken, rows);
     }
     return Array.from({ length: count }, (_, index) => start + index);
   }

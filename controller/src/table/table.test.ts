@@ -260,8 +260,8 @@ describe("encoding a table", () => {
     refuses(() => encodeTable(table({ ...pool, models })), "TABLE_BOUND", L.MAX_ROWS);
     const long = "x".repeat(L.MAX_STRING_BYTES + 1);
     refuses(() => encodeTable(table(poolRow([row(1, { name: long })]))), "TABLE_BOUND", L.MAX_STRING_BYTES);
-    const heavy = Array.from({ length: 1100 }, (_, index) => ({
-      name: `${index}-${"x".repeat(4080)}`,
+    const heavy = Array.from({ length: 17_000 }, (_, index) => ({
+      name: `${index}-${"x".repeat(240)}`,
       adapter: false,
     }));
     refuses(() => encodeTable(table({ ...pool, models: heavy })), "TABLE_BOUND", L.MAX_MESSAGE_BYTES);
@@ -271,6 +271,34 @@ describe("encoding a table", () => {
     refuses(() => encodeTable(table(poolRow([row(1), row(1)]))), "TABLE_VALUE", "ids unique within a pool");
     refuses(() => encodeTable(table(pool, pool)), "TABLE_VALUE", "non-empty and unique");
     assert.throws(() => encodeTable(table(poolRow([row(1, { address: "a,b" })]))), /commas/);
+    refuses(() => encodeTable(table(poolRow([row(1, { id: 7n })]))), "TABLE_VALUE", row(1).id);
+    const again = { name: "in-flight", weight: 1 } as const;
+    const other = { name: "queue-depth", weight: 1 } as const;
+    const mixed = (scorers: PoolRow["scorers"]) => () => encodeTable(table({ ...pool, scorers }));
+    refuses(mixed([again, other, again]), "TABLE_VALUE", "non-empty and unique");
+    refuses(mixed(Array(L.MAX_POOL_SCORERS + 1).fill(again)), "TABLE_BOUND", L.MAX_POOL_SCORERS);
+  });
+
+  it("refuses names longer than readers take, however often they occur and wherever", () => {
+    const name = "n".repeat(L.MAX_NAME_BYTES + 1);
+    const pool = poolRow([]);
+    // An endpoint's name may be that long: it is not looked up.
+    const named = row(1, { name });
+    const entries = [{ name, state: "running" as const }];
+    const tooLong: readonly PoolRow[] = [
+      { ...pool, endpoints: [named], models: [{ name, adapter: false }] },
+      { ...pool, endpoints: [named], objectives: [{ name, priority: 1 }] },
+      { ...pool, endpoints: [{ ...named, adapters: { max: 1, entries } }] },
+    ];
+    for (const over of tooLong) refuses(() => encodeTable(table(over)), "TABLE_BOUND", L.MAX_NAME_BYTES);
+    encodeTable(table({ ...pool, endpoints: [named] }));
+    const long = "é".repeat(L.MAX_POOL_NAME_BYTES / 2 + 1);
+    for (const over of [{ name: long }, { clusters: [long] }]) {
+      refuses(() => encodeTable(table({ ...pool, ...over })), "TABLE_BOUND", L.MAX_POOL_NAME_BYTES);
+    }
+    const address = "a".repeat(L.MAX_ADDRESS_BYTES + 1);
+    const distant = row(1, { address, id: fnv1a64(address) });
+    refuses(() => encodeTable(table(poolRow([distant]))), "TABLE_BOUND", L.MAX_ADDRESS_BYTES);
   });
 });
 
