@@ -28,6 +28,8 @@ export interface ScrapeSpec {
   readonly intervalMs: number;
   readonly timeoutMs: number;
   readonly path: string;
+  /** A longer page fails the scrape; default 1 MiB. */
+  readonly maxPageBytes?: number;
   /** Default: the endpoint's own port. */
   readonly port?: number;
   /** Sent as `Authorization: Bearer …`. Never logged. */

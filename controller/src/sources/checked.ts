@@ -40,6 +40,11 @@ export function show(value: unknown): string {
   return typeof value === "string" && /^\s*$|[\n\r]/.test(text) ? JSON.stringify(short) : short;
 }
 
+/** In place of `show` where a secret may have been written by mistake. */
+export function withheld(_value: unknown): string {
+  return "the value";
+}
+
 function outside(shown: string, low: string, high: string, isLow: boolean): Refusal {
   return isLow
     ? { refused: `${shown} is below ${low}`, bound: low }
@@ -67,9 +72,9 @@ export function real(low: number, high: number): Checked<number> {
   });
 }
 
-export function flag(): Checked<boolean> {
+export function flag(shown: (value: unknown) => string = show): Checked<boolean> {
   return checked<boolean>((input) =>
-    typeof input === "boolean" ? input : { refused: `${show(input)} is not true or false` },
+    typeof input === "boolean" ? input : { refused: `${shown(input)} is not true or false` },
   );
 }
 
@@ -88,9 +93,10 @@ export function word<const Words extends readonly string[]>(...words: Words): Ch
 export function text(
   maxBytes: number,
   form?: { readonly pattern: RegExp; readonly is: string },
+  shown: (value: unknown) => string = show,
 ): Checked<string> {
   return checked<string>((input) => {
-    if (typeof input !== "string") return { refused: `${show(input)} is not text` };
+    if (typeof input !== "string") return { refused: `${shown(input)} is not text` };
     const bytes = Buffer.byteLength(input);
     if (bytes === 0) return { refused: "is empty", bound: "1 byte" };
     if (bytes > maxBytes)
@@ -98,7 +104,7 @@ export function text(
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
     if (/[\x00-\x1f\x7f]/.test(input)) return { refused: "holds a control character" };
     if (form !== undefined && !form.pattern.test(input))
-      return { refused: `${show(input)} is not ${form.is}` };
+      return { refused: `${shown(input)} is not ${form.is}` };
     return input;
   });
 }

@@ -170,10 +170,12 @@ function toScrape(
   const bearerToken = toSecret(token.tokenFile, token.tokenEnv, "token", tokenPath, build);
   const tls = over.tls ?? base.tls;
   const port = over.port ?? base.port;
+  const maxPageBytes = over.maxPage ?? base.maxPage;
   return {
     intervalMs: over.interval ?? base.interval ?? SCRAPE_DEFAULTS.intervalMs,
     timeoutMs: over.timeout ?? base.timeout ?? SCRAPE_DEFAULTS.timeoutMs,
     path: over.path ?? base.path ?? SCRAPE_DEFAULTS.path,
+    ...(maxPageBytes === undefined ? {} : { maxPageBytes }),
     ...(port === undefined ? {} : { port }),
     ...(bearerToken === undefined ? {} : { bearerToken }),
     ...(tls === undefined
@@ -200,7 +202,10 @@ function toTls(parsed: ParsedTls, path: Path, build: BuildContext): TlsClient {
   };
 }
 
-/** A secret from a file or a variable, never from the pools file itself. */
+/**
+ * A secret from a file or a variable, never from the pools file itself. No message names the file or the
+ * variable: whoever pastes the secret in its place must not find it in a log.
+ */
 function toSecret(
   file: string | undefined,
   variable: string | undefined,
@@ -210,8 +215,7 @@ function toSecret(
 ): string | undefined {
   if (file !== undefined && variable !== undefined) {
     build.problems.add("CONFIG_CONFLICT", [...path, `${key}Env`], `${key}File is given too`, {
-      value: variable,
-      bound: file,
+      bound: `${key}File or ${key}Env`,
     });
     return undefined;
   }
@@ -220,8 +224,6 @@ function toSecret(
   const secret = build.env[variable];
   const fault = secret === undefined ? "is not set" : secretFault(secret);
   if (fault === undefined) return secret;
-  build.problems.add("CONFIG_SECRET", [...path, `${key}Env`], `the variable ${variable} ${fault}`, {
-    value: variable,
-  });
+  build.problems.add("CONFIG_SECRET", [...path, `${key}Env`], `the variable that it names ${fault}`);
   return undefined;
 }

@@ -141,7 +141,7 @@ describe("a watched pools file", () => {
     mkdirSync(join(folder, "elsewhere"));
     writeFileSync(join(folder, "elsewhere", "key"), "third");
     const events = await until(4);
-    assert.match(events[2] ?? "", /^POOLS_FILE_INVALID: .*elsewhere\/key cannot be read/);
+    assert.match(events[2] ?? "", /^POOLS_FILE_INVALID: .*apiKeyFile: the file that it names cannot be read/);
     assert.deepEqual([events[0], events[1], events[3]], ["one first", "one second", "one third"]);
   });
 
@@ -173,6 +173,45 @@ describe("a watched pools file", () => {
     assert.throws(
       () => readPoolsFile(path, {}),
       (error) => error instanceof PickerError && error.bound === 1,
+    );
+  });
+
+  it("is not blamed for what its receiver throws", () => {
+    const path = join(folder, "pools.yaml");
+    writeFileSync(path, pools("one"));
+    const timers: (() => void)[] = [];
+    const fault = new PickerError("TABLE_BOUND", "of the receiver");
+    const names: string[] = [];
+    watch = watchPoolsFile(path, {
+      onInventory: ({ pools: [pool] }) => {
+        names.push(pool!.name);
+        if (pool!.name === "two") throw fault;
+      },
+      onError: (error) => assert.fail(error),
+      env: {},
+      setTimer: (callback) => {
+        timers.push(callback);
+        return () => {};
+      },
+    });
+    const next = (): void => {
+      while (timers.length > 0 && names.length < 2) timers.shift()!();
+    };
+    writeFileSync(path, pools("two"));
+    assert.throws(next, (error) => error === fault);
+  });
+
+  it("is named in the error for what no parser foresaw", () => {
+    const path = join(folder, "pools.yaml");
+    writeFileSync(path, pools("one", "  apiKeyEnv: KEY\n"));
+    const env = {
+      get KEY(): string {
+        throw new RangeError("unforeseen");
+      },
+    };
+    assert.throws(
+      () => readPoolsFile(path, env),
+      (error) => error instanceof PickerError && error.path === path && error.cause instanceof RangeError,
     );
   });
 

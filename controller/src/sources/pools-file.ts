@@ -46,7 +46,28 @@ class Reading {
     this.#path = path;
   }
 
+  /** @throws PickerError, and no other. */
   read(env: Readonly<Record<string, string | undefined>>): Inventory {
+    const outcome = this.attempt(env);
+    if (outcome instanceof PickerError) throw outcome;
+    return outcome;
+  }
+
+  /** What cannot be parsed for a reason that the parser did not foresee is still the file's fault. */
+  attempt(env: Readonly<Record<string, string | undefined>>): Inventory | PickerError {
+    try {
+      return this.#parse(env);
+    } catch (cause) {
+      if (cause instanceof PickerError) return cause;
+      const message = cause instanceof Error ? cause.message : String(cause);
+      return new PickerError("POOLS_FILE_SYNTAX", `cannot be parsed: ${message}`, {
+        path: this.#path,
+        cause,
+      });
+    }
+  }
+
+  #parse(env: Readonly<Record<string, string | undefined>>): Inventory {
     this.stamps.set(this.#path, statStamp(this.#path));
     this.source = readSource(this.#path);
     return parsePools(this.source, {
@@ -143,22 +164,21 @@ class WatchedPoolsFile implements PoolsFileWatch {
 
   #load(): void {
     const reading = new Reading(this.#path);
-    try {
-      const inventory = reading.read(this.#options.env);
-      this.#reported = undefined;
-      const applied = JSON.stringify(inventory);
-      if (applied === this.#applied) return;
-      this.#applied = applied;
-      this.#options.onInventory(inventory);
-    } catch (cause) {
-      if (!(cause instanceof PickerError)) throw cause;
-      const report = `${reading.source}\n${cause.message}`;
+    const outcome = reading.attempt(this.#options.env);
+    this.#stamps = reading.stamps;
+    if (outcome instanceof PickerError) {
+      const report = `${reading.source}\n${outcome.message}`;
       if (report === this.#reported) return;
       this.#reported = report;
-      this.#options.onError(cause);
-    } finally {
-      this.#stamps = reading.stamps;
+      this.#options.onError(outcome);
+      return;
     }
+    this.#reported = undefined;
+    const applied = JSON.stringify(outcome);
+    if (applied === this.#applied) return;
+    this.#applied = applied;
+    // What the receiver throws is its own fault, not the file's: it is not caught here.
+    this.#options.onInventory(outcome);
   }
 }
 

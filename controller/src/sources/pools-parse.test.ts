@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
 import { PickerError } from "../errors.ts";
 import type { Inventory, PoolSpec } from "../model.ts";
 import { parsePools } from "./pools-parse.ts";
@@ -247,14 +248,18 @@ describe("a mistake in a pools file", () => {
     [
       "an absent secret file",
       "  apiKeyFile: absent",
-      "pools[0].apiKeyFile: /etc/picker/absent cannot be read",
+      "pools[0].apiKeyFile: the file that it names cannot be read",
     ],
     [
       "an empty secret",
       "  apiKeyFile: empty",
-      "pools[0].apiKeyFile: the secret in /etc/picker/empty is empty",
+      "pools[0].apiKeyFile: the secret in the file that it names is empty",
     ],
-    ["an unset variable", "  apiKeyEnv: NO_SUCH", "pools[0].apiKeyEnv: the variable NO_SUCH is not set"],
+    [
+      "an unset variable",
+      "  apiKeyEnv: NO_SUCH",
+      "pools[0].apiKeyEnv: the variable that it names is not set",
+    ],
   ] as const) {
     it(`is refused: ${what}`, () => {
       assert.deepEqual(
@@ -341,7 +346,63 @@ routes:
     }).join();
     assert.equal(
       bad,
-      "pools[0].apiKeyEnv: the variable KEY holds a character that a header cannot carry (line 2)",
+      "pools[0].apiKeyEnv: the variable that it names holds a character that a header cannot carry (line 2)",
     );
+  });
+
+  for (const [what, body] of [
+    ["apiKeyEnv", "  apiKeyEnv: PASTED-1"],
+    ["apiKeyEnv, like a variable", "  apiKeyEnv: hf_PASTED"],
+    ["apiKeyEnv, beside a file", "  apiKeyFile: key\n  apiKeyEnv: PASTED"],
+    ["apiKeyEnv, of many lines", '  apiKeyEnv: "PASTED\\nPASTED"'],
+    ["apiKeyFile", "  apiKeyFile: sk-PASTED"],
+    ["apiKeyFile, beside a variable", "  apiKeyFile: PASTED\n  apiKeyEnv: KEY"],
+    ["tokenEnv", "  scrape: { tokenEnv: PASTED-1 }"],
+    ["tokenEnv, like a variable", "  scrape: { tokenEnv: PASTED }"],
+    ["tokenFile", "  scrape: { tokenFile: PASTED }"],
+    ["tokenFile, of many lines", '  scrape: { tokenFile: "PASTED\\nPASTED" }'],
+    ["tokenFile, a list", "  scrape: { tokenFile: [PASTED] }"],
+    ["tls", "  tls: PASTED"],
+    ["tls of a scrape", "  scrape: { tls: [PASTED] }"],
+    ["tls.keyFile", '  tls: { certFile: c, keyFile: "PASTED\\nPASTED" }'],
+    ["tls.keyFile, too long", `  tls: { certFile: c, keyFile: ${"PASTED".repeat(1000)} }`],
+    ["tls.insecureSkipVerify", "  tls: { insecureSkipVerify: PASTED }"],
+    ["tls.serverName", "  tls: { serverName: { a: PASTED } }"],
+  ] as const) {
+    it(`never shows what was written at ${what}`, () => {
+      const found = problems(`pools:\n- name: p\n  endpoints: [10.0.0.1:8000]\n${body}\n`);
+      assert.equal(found.length, 1);
+      assert.match(found[0]!.message, /^pools\[0\]\.[\w.]+: .+ \(line \d+\)$/);
+      assert.ok(!inspect(found, { depth: 9 }).includes("PASTED"), inspect(found, { depth: 9 }));
+    });
+  }
+});
+
+describe("a pools file that nests", () => {
+  const LEVELS = 200_000;
+  for (const [what, source] of [
+    ["brackets", "[".repeat(LEVELS)],
+    ["braces", "pools: [{".padEnd(LEVELS, "{")],
+    ["sequences on one line", `pools:\n${"- ".repeat(LEVELS)}x\n`],
+    ["keys on one line", `${"? ".repeat(LEVELS)}x\n`],
+    ["brackets after a key", `${"a: {".repeat(LEVELS)}`],
+    ["mappings, line by line", Array.from({ length: 500 }, (_, at) => `${" ".repeat(at)}a:\n`).join("")],
+  ] as const) {
+    it(`too deep in ${what} is refused before it is parsed`, () => {
+      const [problem, ...more] = problems(source);
+      assert.deepEqual(more, []);
+      assert.deepEqual([problem?.code, problem?.bound], ["POOLS_FILE_SYNTAX", 64]);
+      assert.match(
+        problem?.message ?? "",
+        /^\/etc\/picker\/pools\.yaml: nests deeper than 64 levels \(line \d+\)$/,
+      );
+    });
+  }
+
+  it("little is taken, however long, and whatever brackets stand in its texts and comments", () => {
+    const route = `- { headers: [{ name: a, exact: "${"[".repeat(100)}" }], pools: [p] } # ${"{".repeat(100)}\n`;
+    const texts = `- pathPrefix: >-\n    /${"[".repeat(100)}\n  pools:\n    - pool: p\n`;
+    const source = `pools:\n- name: p\n  endpoints: []\nroutes:\n${route.repeat(100)}${texts}`;
+    assert.equal(parse(source).routes.length, 101);
   });
 });

@@ -4,7 +4,8 @@ import { type Document, isMap, isPair, isSeq, LineCounter, type Node, parseDocum
 import { MAX_ENDPOINTS, MAX_POOLS } from "../../../assembly/wire/layout.ts";
 import { PickerError } from "../errors.ts";
 import type { Inventory, PoolSpec } from "../model.ts";
-import { show } from "./checked.ts";
+import { show, withheld } from "./checked.ts";
+import { refuseDeepNesting } from "./nesting.ts";
 import { toPool } from "./pool-spec.ts";
 import {
   type BuildContext,
@@ -34,6 +35,7 @@ const MAX_ALIASES = 1000;
  * path, value, bound and line are the first one's, and its cause is an AggregateError of all of them.
  */
 export function parsePools(source: string, context: ParseContext): Inventory {
+  refuseDeepNesting(source, context.path);
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
   const [broken] = document.errors;
@@ -97,24 +99,29 @@ function addIssue(issue: v.BaseIssue<unknown>, problems: Problems): void {
     const { key } = item as { readonly key: unknown };
     return typeof key === "number" ? key : String(key);
   });
+  const secret = mayHoldSecret(path);
+  const shown = secret ? withheld : show;
+  const value = secret ? undefined : issue.input;
   const last = issue.path?.at(-1) as { readonly origin?: string } | undefined;
   if (last?.origin === "key" && issue.expected === "never") {
     const key = String(path.at(-1));
-    const secret = /^(api_?key|token|bearer_?token|password|secret)$/i.test(key);
-    const hint = secret ? "; secrets are not written here, name a file or a variable" : "";
+    const inline = /^(api_?key|token|bearer_?token|password|secret)$/i.test(key);
+    const hint = inline ? "; secrets are not written here, name a file or a variable" : "";
     problems.add("CONFIG_UNKNOWN_KEY", path, `is not a known key${hint}`, { value: key });
   } else if (last?.origin === "key") {
     problems.add("CONFIG_MISSING", path, "is missing", { bound: "required" });
   } else if (issue.kind === "schema") {
     const wanted = issue.expected === "Array" ? "a list" : "a mapping";
-    problems.add("CONFIG_TYPE", path, `${show(issue.input)} is not ${wanted}`, {
-      value: issue.input,
-      bound: wanted,
-    });
+    problems.add("CONFIG_TYPE", path, `${shown(issue.input)} is not ${wanted}`, { value, bound: wanted });
   } else {
     const code = issue.expected === null ? "CONFIG_FORMAT" : "CONFIG_RANGE";
-    problems.add(code, path, issue.message, { value: issue.input, bound: issue.expected ?? undefined });
+    problems.add(code, path, issue.message, { value, bound: issue.expected ?? undefined });
   }
+}
+
+/** Places where a secret is pasted by mistake; the schema withholds their values from its messages too. */
+function mayHoldSecret(path: Path): boolean {
+  return path.some((key) => /^(?:apiKeyEnv|apiKeyFile|tokenEnv|tokenFile|tls)$/.test(String(key)));
 }
 
 function toInventory(parsed: ParsedPoolsFile, build: BuildContext): Inventory {
@@ -165,12 +172,14 @@ function readSecret(file: string, path: Path, context: ParseContext, problems: P
   try {
     content = context.readText(file);
   } catch (cause) {
-    problems.add("CONFIG_SECRET", path, `${file} cannot be read`, { value: file, cause });
+    // The system's message has the path in it.
+    const code = cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+    problems.add("CONFIG_SECRET", path, `the file that it names cannot be read${code}`);
     return undefined;
   }
   const secret = content.replace(/\r?\n$/, "");
   if (secretFault(secret) === undefined) return secret;
-  problems.add("CONFIG_SECRET", path, `the secret in ${file} ${secretFault(secret)}`, { value: file });
+  problems.add("CONFIG_SECRET", path, `the secret in the file that it names ${secretFault(secret)}`);
   return undefined;
 }
 

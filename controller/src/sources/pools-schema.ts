@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import { checked, duration, flag, integer, real, show, size, text, word } from "./checked.ts";
+import { MAX_NAME_BYTES, MAX_POOL_NAME_BYTES } from "../../../assembly/wire/layout.ts";
+import { checked, duration, flag, integer, real, show, size, text, withheld, word } from "./checked.ts";
 import { hostPort } from "./host-port.ts";
 
 /**
@@ -12,9 +13,14 @@ const HEADER_NAME = { pattern: /^[a-z0-9!#$%&'*+.^_`|~-]+$/, is: "a header name 
 const MAX_PRIORITY = 2 ** 31 - 1;
 
 const name = text(253, NAME);
-const modelName = text(1024);
-const path = text(4096);
-const environmentName = text(256, { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, is: "the name of a variable" });
+const modelName = text(MAX_NAME_BYTES);
+/** A secret pasted where its file or variable belongs must not reach a log: these values are never shown. */
+const path = text(4096, undefined, withheld);
+const environmentName = text(
+  256,
+  { pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, is: "the name of a variable" },
+  withheld,
+);
 const priority = integer(-MAX_PRIORITY - 1, MAX_PRIORITY);
 
 const notMapping = checked<never>((input) => ({ refused: `${show(input)} is not a mapping` }));
@@ -45,8 +51,8 @@ const tls = mapping({
   caFile: v.optional(path),
   certFile: v.optional(path),
   keyFile: v.optional(path),
-  serverName: v.optional(text(253)),
-  insecureSkipVerify: v.optional(flag(), false),
+  serverName: v.optional(text(253, undefined, withheld)),
+  insecureSkipVerify: v.optional(flag(withheld), false),
 });
 
 /** No defaults here: an endpoint's keys override the pool's, and SCRAPE_DEFAULTS fill the rest. */
@@ -58,6 +64,7 @@ const scrape = v.lazy((input) =>
         timeout: v.optional(duration("10ms", "1m")),
         path: v.optional(text(1024, { pattern: /^\/\S*$/, is: "a path that begins with /" })),
         port: v.optional(integer(1, 65535)),
+        maxPage: v.optional(size("16KiB", "16MiB")),
         tokenFile: v.optional(path),
         tokenEnv: v.optional(environmentName),
         tls: v.optional(tls),
@@ -110,7 +117,7 @@ const pool = mapping({
   ),
   failureMode: v.optional(word("FailClose", "FailOpen"), "FailClose"),
   /** Default: one, `namespace/name`. */
-  clusters: v.optional(v.array(text(1024))),
+  clusters: v.optional(v.array(text(MAX_POOL_NAME_BYTES))),
   engine: v.optional(engine, "vllm"),
   models: v.optional(v.array(model), []),
   objectives: v.optional(v.array(mapping({ name, priority: v.optional(priority, 0) })), []),
