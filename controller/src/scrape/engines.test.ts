@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { Engine } from "../model.ts";
-import { sampleFromPage, splitAdapters } from "./engines.ts";
+import { MAX_ADAPTER_NAME_BYTES, MAX_ADAPTERS, readPage, sampleFromPage, splitAdapters } from "./engines.ts";
+import { MAX_WANTED_LINES, TooManySeries } from "./scanner.ts";
 
 function sample(engine: Engine, page: string) {
   const { atMs: _, ...found } = sampleFromPage(engine, Buffer.from(page), 5);
@@ -159,9 +160,64 @@ describe("engine mappings", () => {
   });
 
   it("split adapter lists with and without spaces", () => {
-    assert.deepEqual(splitAdapters("a1, a2"), ["a1", "a2"]);
-    assert.deepEqual(splitAdapters("a1,a2,,a1 "), ["a1", "a2"]);
-    assert.deepEqual(splitAdapters(""), []);
-    assert.deepEqual(splitAdapters(undefined), []);
+    assert.deepEqual(splitAdapters("a1, a2").names, ["a1", "a2"]);
+    assert.deepEqual(splitAdapters("a1,a2,,a1 ").names, ["a1", "a2"]);
+    assert.deepEqual(splitAdapters("").names, []);
   });
+});
+
+function adapterPage(running: readonly string[], waiting: readonly string[] = [], stamp = 1): string {
+  const lists = `running_lora_adapters="${running.join()}",waiting_lora_adapters="${waiting.join()}"`;
+  return `vllm:lora_requests_info{max_lora="4",${lists}} ${stamp}\n`;
+}
+
+function read(page: string) {
+  const { sample: found, adaptersDropped } = readPage("vllm", Buffer.from(page), 5);
+  return { adapters: found.adapters, adaptersDropped };
+}
+
+describe("a hostile page", () => {
+  const many = Array.from({ length: 300 }, (_, index) => `n${String(index).padStart(3, "0")}`);
+
+  it("loses the adapter names that are too long, and they are counted", () => {
+    const fits = "é".repeat(MAX_ADAPTER_NAME_BYTES / 2);
+    assert.deepEqual(read(adapterPage([fits, `${fits}x`, "a"], ["y".repeat(5000)])), {
+      adapters: { max: 4, running: [fits, "a"], waiting: [] },
+      adaptersDropped: 2,
+    });
+  });
+
+  it("keeps at most 256 adapters, running before waiting, the same ones whatever their order", () => {
+    const { adapters, adaptersDropped } = read(adapterPage(many.slice(0, 200), many));
+    assert.deepEqual(adapters?.running, many.slice(0, 200));
+    assert.deepEqual(adapters?.waiting, many.slice(0, MAX_ADAPTERS));
+    assert.equal(adaptersDropped, 300 - MAX_ADAPTERS);
+    const turned = read(adapterPage([...many].reverse(), many));
+    assert.deepEqual(turned.adapters?.running, many.slice(0, MAX_ADAPTERS));
+    assert.deepEqual(turned.adapters?.waiting, many.slice(0, MAX_ADAPTERS));
+    assert.equal(turned.adaptersDropped, 300 - MAX_ADAPTERS);
+  });
+
+  it("has an endless list read to a bound", () => {
+    const endless = Array.from({ length: 100_000 }, (_, index) => `n${index}`);
+    const { adapters, adaptersDropped } = read(adapterPage(endless));
+    assert.equal(adapters?.running.length, MAX_ADAPTERS);
+    assert.equal(adaptersDropped, 4096 - MAX_ADAPTERS + 1);
+  });
+
+  it("has the lists of its newest adapter series counted alone", () => {
+    const page =
+      adapterPage(["x".repeat(300)], [], 1) + adapterPage(["a"], [], 3) + adapterPage(["b"], [], 2);
+    assert.deepEqual(read(page), {
+      adapters: { max: 4, running: ["a"], waiting: [] },
+      adaptersDropped: 0,
+    });
+  });
+
+  for (const line of ["vllm:num_requests_waiting 1\n", "vllm:num_requests_waiting{ garbage\n"]) {
+    it(`is given up after too many lines such as ${JSON.stringify(line)}`, () => {
+      assert.doesNotThrow(() => readPage("vllm", Buffer.from(line.repeat(MAX_WANTED_LINES)), 0));
+      assert.throws(() => readPage("vllm", Buffer.from(line.repeat(MAX_WANTED_LINES + 1)), 0), TooManySeries);
+    });
+  }
 });

@@ -1,11 +1,15 @@
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import type { AdapterSample, Engine, Sample } from "../model.ts";
 import { type CompiledFamily, compileFamilies, type FamilySpec, scanPage } from "./scanner.ts";
 
 /** Counts above this do not fit the table's u32 columns and are taken as nonsense. */
 const MAX_COUNT = 0xffffffff;
-/** More adapters in one list than an engine can hold is garbage; the rest is left out. */
-const MAX_ADAPTERS = 1024;
+/** Longest adapter name that is taken, in bytes: what the table carries; clients send it as a model's name. */
+export const MAX_ADAPTER_NAME_BYTES = 256;
+/** Most adapters taken of one endpoint, running and waiting together; vLLM's `max_loras` is a few dozen at most. */
+export const MAX_ADAPTERS = 256;
+/** Names looked at in one list; the rest is left out unread. */
+const MAX_LISTED_NAMES = 4096;
 
 /**
  * What a series stands for. `previous` names are read only where the current one is absent: an engine
@@ -156,14 +160,68 @@ class Total {
   }
 }
 
+interface AdapterNames {
+  readonly names: readonly string[];
+  /** Names left out: too long, or the unread rest of an endless list, which counts as one. */
+  readonly dropped: number;
+}
+
 /** `a,b` and `a, b` alike; empty names and repetitions are left out. */
-export function splitAdapters(list: string | undefined): readonly string[] {
-  if (list === undefined || list === "") return [];
-  const names = list
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
-  return [...new Set(names)].slice(0, MAX_ADAPTERS);
+export function splitAdapters(list: string): AdapterNames {
+  const names = new Set<string>();
+  let dropped = 0;
+  let start = 0;
+  for (let listed = 0; start < list.length; listed++) {
+    if (listed === MAX_LISTED_NAMES) return { names: [...names], dropped: dropped + 1 };
+    const comma = list.indexOf(",", start);
+    const end = comma < 0 ? list.length : comma;
+    const name = list.slice(start, end).trim();
+    start = end + 1;
+    if (name.length > MAX_ADAPTER_NAME_BYTES || Buffer.byteLength(name) > MAX_ADAPTER_NAME_BYTES) dropped++;
+    else if (name !== "") names.add(name);
+  }
+  return { names: [...names], dropped };
+}
+
+/** At most `count` of the names; of too many the first by name, so that each scrape keeps the same ones. */
+function firstNames(names: readonly string[], count: number): readonly string[] {
+  return names.length <= count ? names : [...names].sort().slice(0, count);
+}
+
+/** The series' lists within MAX_ADAPTERS rows, running adapters before waiting ones. */
+function readAdapters(series: AdapterSeries): { readonly adapters: AdapterSample; readonly dropped: number } {
+  const listedRunning = splitAdapters(series.running);
+  const listedWaiting = splitAdapters(series.waiting);
+  const running = firstNames(listedRunning.names, MAX_ADAPTERS);
+  const all = new Set(listedRunning.names);
+  const onlyWaiting = listedWaiting.names.filter((name) => !all.has(name));
+  const kept = new Set([...running, ...firstNames(onlyWaiting, MAX_ADAPTERS - running.length)]);
+  return {
+    // vLLM lists an active adapter as running and as waiting; it takes one row.
+    adapters: { max: series.max, running, waiting: listedWaiting.names.filter((name) => kept.has(name)) },
+    dropped: listedRunning.dropped + listedWaiting.dropped + all.size + onlyWaiting.length - kept.size,
+  };
+}
+
+/** The adapters' series as it stands on the page. */
+interface AdapterSeries {
+  readonly max: number;
+  readonly running: string;
+  readonly waiting: string;
+}
+
+export interface PageReading {
+  readonly sample: Sample;
+  /** Adapter names of the page that the sample leaves out for MAX_ADAPTERS and MAX_ADAPTER_NAME_BYTES. */
+  readonly adaptersDropped: number;
+}
+
+/**
+ * The sample of `readPage`.
+ * @throws TooManySeries as `scanPage` does.
+ */
+export function sampleFromPage(engine: Engine, page: Buffer, atMs: number): Sample {
+  return readPage(engine, page, atMs).sample;
 }
 
 /**
@@ -172,8 +230,9 @@ export function splitAdapters(list: string | undefined): readonly string[] {
  * What the page does not hold, or holds as NaN, infinite or out of range, is absent, never zero.
  *
  * @param atMs monotonic ms at which the page arrived
+ * @throws TooManySeries as `scanPage` does.
  */
-export function sampleFromPage(engine: Engine, page: Buffer, atMs: number): Sample {
+export function readPage(engine: Engine, page: Buffer, atMs: number): PageReading {
   const { families, rules } = ENGINES[engine];
   const queued = new Total(MAX_COUNT);
   const running = new Total(MAX_COUNT);
@@ -181,7 +240,7 @@ export function sampleFromPage(engine: Engine, page: Buffer, atMs: number): Samp
   const kvUsedPrevious = new Total(1);
   const kvBlocks = new Total(MAX_COUNT);
   let kvBlockTokens: number | undefined;
-  let adapters: AdapterSample | undefined;
+  let newest: AdapterSeries | undefined;
   // The adapters' series carry the time of their last change; old label sets stay exported.
   let adaptersStamp = Number.NEGATIVE_INFINITY;
 
@@ -212,7 +271,7 @@ export function sampleFromPage(engine: Engine, page: Buffer, atMs: number): Samp
           const max = wholeNumber(labels[0]);
           if (!(max >= 0 && max <= MAX_COUNT) || !Number.isFinite(value) || value <= adaptersStamp) break;
           adaptersStamp = value;
-          adapters = { max, running: splitAdapters(labels[1]), waiting: splitAdapters(labels[2]) };
+          newest = { max, running: labels[1] ?? "", waiting: labels[2] ?? "" };
         }
       }
     }
@@ -222,15 +281,17 @@ export function sampleFromPage(engine: Engine, page: Buffer, atMs: number): Samp
   const runningRequests = running.sum();
   const kvUsedRatio = kvUsed.seen ? kvUsed.mean() : kvUsedPrevious.mean();
   const blocks = kvBlocks.sum();
-  return {
+  const read = newest === undefined ? undefined : readAdapters(newest);
+  const sample: Sample = {
     atMs,
     ...(queuedRequests === undefined ? {} : { queuedRequests }),
     ...(runningRequests === undefined ? {} : { runningRequests }),
     ...(kvUsedRatio === undefined ? {} : { kvUsedRatio }),
     ...(blocks === undefined || blocks === 0 ? {} : { kvBlocks: blocks }),
     ...(kvBlockTokens === undefined ? {} : { kvBlockTokens }),
-    ...(adapters === undefined ? {} : { adapters }),
+    ...(read === undefined ? {} : { adapters: read.adapters }),
   };
+  return { sample, adaptersDropped: read?.dropped ?? 0 };
 }
 
 /** A label's whole number; NaN for anything else, such as vLLM's `None`. */

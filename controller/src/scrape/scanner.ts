@@ -36,10 +36,19 @@ const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
+/** A page with more lines of wanted families than this is not a model server's: a busy one has a few dozen. */
+export const MAX_WANTED_LINES = 4096;
 /** Longest number or time stamp that is read; the longest double prints in 25 bytes. */
 const MAX_NUMBER_BYTES = 64;
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const MALFORMED = -1;
+
+/** The page holds more lines of wanted families than are read. */
+export class TooManySeries extends Error {
+  constructor() {
+    super(`more than ${MAX_WANTED_LINES} series of wanted metrics`);
+  }
+}
 
 /** Turns family and label names into bytes, once. */
 export function compileFamilies(specs: readonly FamilySpec[]): readonly CompiledFamily[] {
@@ -73,6 +82,8 @@ function equals(page: Uint8Array, start: number, end: number, text: Uint8Array):
  * (https://prometheus.io/docs/instrumenting/exposition_formats/) for the wanted families and nothing
  * else: a line of another family costs one native search for its end and a comparison or two. An
  * unfinished last line is left out, since half a number is a number too.
+ * @throws TooManySeries after MAX_WANTED_LINES lines of wanted families, well-formed or not: each costs
+ * microseconds of the event loop.
  */
 export function scanPage(
   page: Buffer,
@@ -81,6 +92,7 @@ export function scanPage(
 ): ScanResult {
   const cursor = new SeriesCursor(page, families);
   let malformedLines = 0;
+  let wantedLines = 0;
   let start = 0;
   for (;;) {
     const lineFeed = page.indexOf(LINE_FEED, start);
@@ -89,6 +101,7 @@ export function scanPage(
     if (page[first] !== HASH) {
       const family = matchFamily(page, first, lineFeed, families);
       if (family >= 0) {
+        if (++wantedLines > MAX_WANTED_LINES) throw new TooManySeries();
         const end = page[lineFeed - 1] === CARRIAGE_RETURN ? lineFeed - 1 : lineFeed;
         if (cursor.read(family, first + families[family]!.name.length, end)) {
           visit(family, cursor.labels, cursor.value);
@@ -222,5 +235,7 @@ class SeriesCursor {
 
 /** `\n`, `\"` and `\\`; a backslash before anything else stands for itself. */
 function unescapeLabel(text: string): string {
-  return text.replace(/\\(["\\n])/g, (_, escaped: string) => (escaped === "n" ? "\n" : escaped));
+  // Native searches: a callback for each of half a million escapes would take 100 ms.
+  const parts = text.split("\\\\");
+  return parts.map((part) => part.replaceAll("\\n", "\n").replaceAll('\\"', '"')).join("\\");
 }

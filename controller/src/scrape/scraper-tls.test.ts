@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -50,13 +50,23 @@ after(() => {
 });
 
 async function scrapeOnce(tls: Partial<TlsClient>): Promise<ScrapeOutcome> {
+  return scrapeUntil(tls, () => true);
+}
+
+/** The first outcome that `wanted` accepts. */
+async function scrapeUntil(
+  tls: Partial<TlsClient>,
+  wanted: (outcome: ScrapeOutcome) => boolean,
+): Promise<ScrapeOutcome> {
   let report: (outcome: ScrapeOutcome) => void = () => {};
   const first = new Promise<ScrapeOutcome>((resolve) => {
     report = resolve;
   });
   const scraper = createScraper({
     onSample: () => {},
-    onOutcome: report,
+    onOutcome: (outcome) => {
+      if (wanted(outcome)) report(outcome);
+    },
     nowMs: () => performance.now(),
     random: () => 0,
     setTimer: (callback, delayMs) => {
@@ -73,7 +83,7 @@ async function scrapeOnce(tls: Partial<TlsClient>): Promise<ScrapeOutcome> {
         port,
         engine: "vllm",
         scrape: {
-          intervalMs: 1000,
+          intervalMs: 50,
           timeoutMs: 5000,
           path: "/metrics",
           tls: { insecureSkipVerify: false, ...tls },
@@ -113,9 +123,33 @@ describe("scraping over TLS", () => {
     assert.notEqual(outcome.failure, undefined);
   });
 
-  it("fails, and says which file, where a configured file is absent", async () => {
+  it("fails, and says which file by its key alone, where a configured file is absent", async () => {
     const outcome = await scrapeOnce({ caFile: file("absent.crt") });
     assert.equal(outcome.failure, "tls");
-    assert.match(outcome.error?.message ?? "", /absent\.crt/);
+    assert.match(outcome.error?.message ?? "", /: tls: tls\.caFile cannot be read \(ENOENT\)$/);
+  });
+
+  it("takes up an authority and a client certificate that were rewritten in place", async () => {
+    const [caFile, certFile, keyFile] = ["ca.pem", "cert.pem", "key.pem"].map(file) as [
+      string,
+      string,
+      string,
+    ];
+    issue("stranger");
+    const place = (authority: string, client: string): void => {
+      copyFileSync(file(`${authority}.crt`), caFile);
+      copyFileSync(file(`${client}.crt`), certFile);
+      copyFileSync(file(`${client}.key`), keyFile);
+    };
+    place("stranger", "stranger");
+    let rotated = false;
+    const outcome = await scrapeUntil({ caFile, certFile, keyFile, serverName }, ({ failure }) => {
+      if (rotated) return failure === undefined;
+      assert.equal(failure, "tls");
+      place("authority", "client");
+      rotated = true;
+      return false;
+    });
+    assert.equal(outcome.failure, undefined);
   });
 });

@@ -157,6 +157,28 @@ describe("the scraper", () => {
     await scraper.close();
   });
 
+  it("fails a page with too many series as too large, and takes a target's own bound of its page", async () => {
+    const series = await serve((_, response) => response.end("vllm:num_requests_waiting 1\n".repeat(5000)));
+    const page = await serve((_, response) => response.end(`${PAGE}#${"x".repeat(20_000)}\n`));
+    const { scraper, outcomes, until } = record();
+    scraper.setTargets([endpoint(series), endpoint(page, { maxPageBytes: 16_384 })]);
+    await until(() => new Set(outcomes.map(({ endpoint: { address } }) => address)).size === 2);
+    assert.deepEqual(new Set(outcomes.map(({ failure }) => failure)), new Set(["too-large"]));
+    await scraper.close();
+  });
+
+  it("counts the adapters that it leaves out", async () => {
+    const names = Array.from({ length: 257 }, (_, index) => `a${index}`).join();
+    const port = await serve((_, response) =>
+      response.end(`vllm:lora_requests_info{max_lora="1",running_lora_adapters="${names}"} 1\n`),
+    );
+    const { scraper, outcomes, until } = record();
+    scraper.setTargets([endpoint(port)]);
+    await until(() => outcomes.length > 0);
+    assert.equal(scraper.stats().adaptersDropped, scraper.stats().succeeded);
+    await scraper.close();
+  });
+
   it("answers a peer that does not speak HTTP with a failure", async () => {
     const server = createTcpServer((socket) => socket.end("SSH-2.0-OpenSSH_9.0\r\n"));
     servers.push(server);

@@ -1,13 +1,14 @@
 import { Buffer } from "node:buffer";
-import { readFileSync } from "node:fs";
-import { Agent, type buildConnector, errors } from "undici";
+import { errors } from "undici";
 import { PickerError } from "../errors.ts";
-import type { Endpoint, Sample, ScrapeSpec, TlsClient } from "../model.ts";
-import { sampleFromPage } from "./engines.ts";
+import type { Endpoint, Sample, ScrapeSpec } from "../model.ts";
+import { ScrapeAgents, TlsFileUnreadable } from "./agents.ts";
+import { readPage } from "./engines.ts";
+import { TooManySeries } from "./scanner.ts";
 import { Slots } from "./slots.ts";
 
 /** A real page is 60 KB, one with many models and adapters a few times that. */
-const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+const MAX_PAGE_BYTES = 1024 * 1024;
 /** With 1,000 endpoints that all hang for 2 s, the suspects' quarter comes round to each every 32 s. */
 const DEFAULT_CONCURRENCY = 256;
 /** Each wait between two scrapes differs from the interval by at most this share, so that phases drift apart. */
@@ -40,6 +41,8 @@ export interface ScrapeStats {
   readonly failed: Readonly<Record<ScrapeFailure, number>>;
   /** Sum over all scrapes, failed ones too. */
   readonly durationMs: number;
+  /** Adapter names left out of samples for their length or number, over all scrapes. */
+  readonly adaptersDropped: number;
 }
 
 export interface ScraperOptions {
@@ -54,6 +57,7 @@ export interface ScraperOptions {
   readonly setTimer: (callback: () => void, delayMs: number) => () => void;
   /** Scrapes of endpoints in good standing at once; those whose last one failed share a quarter of it more. */
   readonly concurrency?: number;
+  /** Of targets that do not say it themselves; default 1 MiB. */
   readonly maxPageBytes?: number;
 }
 
@@ -92,7 +96,7 @@ class ScheduledScraper implements Scraper {
   readonly #options: ScraperOptions;
   readonly #maxPageBytes: number;
   readonly #targets = new Map<string, Target>();
-  readonly #agents = new Map<string, Agent>();
+  readonly #agents: ScrapeAgents;
   readonly #trusted: Slots;
   readonly #suspects: Slots;
   readonly #failed: Record<ScrapeFailure, number> = {
@@ -107,11 +111,13 @@ class ScheduledScraper implements Scraper {
   };
   #succeeded = 0;
   #durationMs = 0;
+  #adaptersDropped = 0;
   #closed = false;
 
   constructor(options: ScraperOptions) {
     const concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     this.#options = options;
+    this.#agents = new ScrapeAgents(options.nowMs);
     this.#maxPageBytes = options.maxPageBytes ?? MAX_PAGE_BYTES;
     this.#trusted = new Slots(concurrency);
     this.#suspects = new Slots(Math.max(1, Math.ceil(concurrency / 4)));
@@ -147,7 +153,7 @@ class ScheduledScraper implements Scraper {
       this.#targets.set(address, target);
       this.#schedule(target);
     }
-    this.#dropUnusedAgents();
+    this.#agents.retain([...this.#targets.values()]);
   }
 
   stats(): ScrapeStats {
@@ -157,15 +163,14 @@ class ScheduledScraper implements Scraper {
       succeeded: this.#succeeded,
       failed: { ...this.#failed },
       durationMs: this.#durationMs,
+      adaptersDropped: this.#adaptersDropped,
     };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const [address, target] of this.#targets) this.#drop(address, target);
-    const agents = [...this.#agents.values()];
-    this.#agents.clear();
-    await Promise.all(agents.map((agent) => agent.destroy()));
+    await this.#agents.close();
   }
 
   #drop(address: string, target: Target): void {
@@ -197,11 +202,12 @@ class ScheduledScraper implements Scraper {
     let outcome: { failure?: ScrapeFailure; error?: PickerError } = {};
     try {
       const page = await this.#fetch(target);
-      const sample = sampleFromPage(endpoint.spec.engine, page, this.#options.nowMs());
+      const { sample, adaptersDropped } = readPage(endpoint.spec.engine, page, this.#options.nowMs());
       if (target.abort.signal.aborted) return;
       // Only the time of arrival: a page without a single wanted metric is another program's.
       if (Object.keys(sample).length === 1) throw new EmptyPage();
       this.#succeeded++;
+      this.#adaptersDropped += adaptersDropped;
       this.#options.onSample(endpoint.address, sample);
     } catch (cause) {
       if (target.abort.signal.aborted) return;
@@ -229,7 +235,7 @@ class ScheduledScraper implements Scraper {
     const cancelTimeout = this.#options.setTimer(() => abort.abort(new ScrapeTimeout()), scrape.timeoutMs);
     try {
       const host = endpoint.ip.includes(":") ? `[${endpoint.ip}]` : endpoint.ip;
-      const response = await this.#agent(endpoint, scrape).request({
+      const response = await this.#agents.of(target).request({
         origin: `${scrape.tls === undefined ? "http" : "https"}://${host}:${scrape.port ?? endpoint.spec.port}`,
         path: scrape.path,
         method: "GET",
@@ -245,46 +251,18 @@ class ScheduledScraper implements Scraper {
         response.body.on("error", () => {});
         throw new BadStatus(response.statusCode);
       }
+      const maxBytes = scrape.maxPageBytes ?? this.#maxPageBytes;
       const chunks: Buffer[] = [];
       let bytes = 0;
       for await (const chunk of response.body as AsyncIterable<Buffer>) {
         bytes += chunk.length;
-        if (bytes > this.#maxPageBytes) throw new PageTooLarge(this.#maxPageBytes);
+        if (bytes > maxBytes) throw new PageTooLarge(maxBytes);
         chunks.push(chunk);
       }
       return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes);
     } finally {
       cancelTimeout();
       target.abort.signal.removeEventListener("abort", giveUp);
-    }
-  }
-
-  /** One agent for each way of speaking TLS; it keeps one connection for each origin. */
-  #agent(endpoint: Endpoint, scrape: ScrapeSpec): Agent {
-    const key = agentKey(endpoint, scrape);
-    const known = this.#agents.get(key);
-    if (known !== undefined) return known;
-    const agent = new Agent({
-      connections: 1,
-      pipelining: 1,
-      // The timer of the scrape is the bound; these are for what it cannot reach.
-      connect: { timeout: scrape.timeoutMs, ...tlsOptions(endpoint, scrape.tls) },
-      headersTimeout: scrape.timeoutMs,
-      bodyTimeout: scrape.timeoutMs,
-      maxHeaderSize: 16 * 1024,
-    });
-    this.#agents.set(key, agent);
-    return agent;
-  }
-
-  #dropUnusedAgents(): void {
-    const used = new Set(
-      [...this.#targets.values()].map(({ endpoint, scrape }) => agentKey(endpoint, scrape)),
-    );
-    for (const [key, agent] of this.#agents) {
-      if (used.has(key)) continue;
-      this.#agents.delete(key);
-      void agent.destroy();
     }
   }
 }
@@ -304,33 +282,6 @@ class PageTooLarge extends Error {
   }
 }
 
-/** The name in the certificate: as configured, else the host dialled, if it is a name. */
-function serverName(endpoint: Endpoint, tls: TlsClient): string | undefined {
-  if (tls.serverName !== undefined) return tls.serverName;
-  return endpoint.spec.host === endpoint.ip ? undefined : endpoint.spec.host;
-}
-
-function agentKey(endpoint: Endpoint, scrape: ScrapeSpec): string {
-  const tls = scrape.tls;
-  return JSON.stringify([
-    scrape.timeoutMs,
-    tls ?? null,
-    tls === undefined ? null : serverName(endpoint, tls),
-  ]);
-}
-
-function tlsOptions(endpoint: Endpoint, tls: TlsClient | undefined): Partial<buildConnector.BuildOptions> {
-  if (tls === undefined) return {};
-  const name = serverName(endpoint, tls);
-  return {
-    rejectUnauthorized: !tls.insecureSkipVerify,
-    ...(name === undefined ? {} : { servername: name }),
-    ...(tls.caFile === undefined ? {} : { ca: readFileSync(tls.caFile) }),
-    ...(tls.certFile === undefined ? {} : { cert: readFileSync(tls.certFile) }),
-    ...(tls.keyFile === undefined ? {} : { key: readFileSync(tls.keyFile) }),
-  };
-}
-
 function systemCode(cause: unknown): string {
   return cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
 }
@@ -338,8 +289,9 @@ function systemCode(cause: unknown): string {
 function classify(cause: unknown): ScrapeFailure {
   if (cause instanceof ScrapeTimeout) return "timeout";
   if (cause instanceof EmptyPage) return "empty";
+  if (cause instanceof TlsFileUnreadable) return "tls";
   if (cause instanceof BadStatus) return "status";
-  if (cause instanceof PageTooLarge) return "too-large";
+  if (cause instanceof PageTooLarge || cause instanceof TooManySeries) return "too-large";
   if (
     cause instanceof errors.ConnectTimeoutError ||
     cause instanceof errors.HeadersTimeoutError ||
@@ -350,7 +302,7 @@ function classify(cause: unknown): ScrapeFailure {
   const code = systemCode(cause);
   if (/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|ETIMEDOUT)$/.test(code)) return "connect";
   if (/^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/.test(code)) return "reset";
-  if (/CERT|^ERR_TLS|^ERR_SSL|^EPROTO|^ENOENT$|^EACCES$|SELF_SIGNED|UNABLE_TO/.test(code)) return "tls";
+  if (/CERT|^ERR_TLS|^ERR_SSL|^EPROTO|SELF_SIGNED|UNABLE_TO/.test(code)) return "tls";
   return "other";
 }
 

@@ -1,5 +1,6 @@
 import { AGE_NEVER } from "../../../assembly/wire/layout.ts";
 import type { Endpoint, PoolSpec, Sample } from "../model.ts";
+import { fitAdapters } from "./adapter-budget.ts";
 import { fnv1a64 } from "./hash.ts";
 import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
 
@@ -18,7 +19,7 @@ export interface TableInput {
 /**
  * The rows of one table. A stale sample keeps its columns: the receiver adds its own time to the age
  * and judges. An address that a pool lists twice (two names resolving to one host) gets one row, the
- * first; readers refuse a duplicate id.
+ * first; readers refuse a duplicate id. Adapters that the message has no room for are left out.
  */
 export function buildTable(input: TableInput): TableRows {
   const byPool = new Map<string, Endpoint[]>();
@@ -27,12 +28,14 @@ export function buildTable(input: TableInput): TableRows {
     if (list === undefined) byPool.set(endpoint.pool, [endpoint]);
     else list.push(endpoint);
   }
+  const { pools, dropped } = fitAdapters(
+    input.pools.map((pool) => poolRow(pool, byPool.get(`${pool.namespace}/${pool.name}`) ?? [], input)),
+  );
   return {
     epoch: input.epoch,
     sequence: input.sequence,
-    pools: input.pools.map((pool) =>
-      poolRow(pool, byPool.get(`${pool.namespace}/${pool.name}`) ?? [], input),
-    ),
+    pools,
+    ...(dropped === 0 ? {} : { adaptersDropped: dropped }),
   };
 }
 

@@ -69,4 +69,6 @@ export interface TableRows {
   /** Counts messages within the epoch, from 1. */
   readonly sequence: bigint;
   readonly pools: readonly PoolRow[];
+  /** Adapters of endpoints that had to be left out of this table; absent: none. Not encoded. */
+  readonly adaptersDropped?: number;
 }
