@@ -175,10 +175,11 @@ export class FeedServer {
     this.reportsAccepted += 1;
     if (report.node !== "" && report.node !== stream.node) {
       this.loads.forget(stream.node, stream);
+      this.picks.forget(stream.node, stream);
       stream.node = report.node;
     }
     this.loads.set(stream.node, report, stream);
-    this.picks.add(report);
+    this.picks.add(stream.node, report, stream);
   }
 
   private refuse(stream: FeedStream, reason: string): void {
@@ -200,6 +201,7 @@ export class FeedServer {
   private drop(stream: FeedStream): void {
     if (!this.streams.delete(stream)) return;
     stream.ended = true;
+    this.picks.forget(stream.node, stream);
     const cancel = this.deps.setTimer(() => {
       this.forgetting.delete(cancel);
       this.loads.forget(stream.node, stream);
