@@ -293,6 +293,7 @@ describe("docs/metrics.md", () => {
       scrapes: () => scraper().stats(),
       feed: new FeedServer({ nowMs: () => 0, setTimer, onTrouble: () => undefined }),
       ads: new AdsServer({ setTimer, onNack: () => undefined }),
+      tableErrors: () => 0,
       configErrors: () => new Map(),
     });
     const types = new Map(

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -175,6 +175,58 @@ describe("the controller", () => {
     writeFileSync(wasmFile, "two");
     await peer.until(() => peer.received.length === 2);
     assert.ok(generation() > before);
+  });
+
+  it("serves a filter that Envoy need not load anew after a restart, unless the module is another", async () => {
+    writePools(modelPort);
+    const wasmFile = join(folder, "filter.wasm");
+    const builtMs = 1_700_000_000_000;
+    const place = (content: string) => {
+      writeFileSync(wasmFile, content);
+      utimesSync(wasmFile, builtMs / 1000, builtMs / 1000);
+    };
+    const versionAfterStart = async (): Promise<string> => {
+      const controller = await start({ wasmFile });
+      const peer = new TestPeer<DiscoveryRequest, DiscoveryResponse>(
+        controller.rpcPort,
+        credentials.createInsecure(),
+        ADS_SERVICE,
+        "StreamAggregatedResources",
+      );
+      const resourceNames = ["inference-picker"];
+      peer.send(create(DiscoveryRequestSchema, { typeUrl: TYPE_EXTENSION, resourceNames }));
+      await peer.until(() => peer.received.length === 1);
+      peer.close();
+      await controller.close();
+      return peer.received[0]!.versionInfo;
+    };
+    place("one");
+    const before = await versionAfterStart();
+    assert.equal(await versionAfterStart(), before);
+    place("two");
+    assert.notEqual(await versionAfterStart(), before);
+  });
+
+  it("serves every pool's table whatever the adapters of one metrics page", async () => {
+    const names = Array.from({ length: 70_000 }, (_, index) => `n${index}`);
+    const list = (running: readonly string[]) =>
+      `vllm:lora_requests_info{max_lora="4",running_lora_adapters="${running.join()}"} 1\n`;
+    let hostile = list(["x".repeat(5000), "good"]);
+    model.removeAllListeners("request");
+    model.on("request", (_, response) => response.end(`${PAGE}${hostile}`));
+    writePools(modelPort);
+    const controller = await start();
+    const peer = feedOf(controller);
+    const adapters = () => newest(peer).pools[0]!.endpoints[0]!.adapters?.entries.map(({ name }) => name);
+    await peer.until(() => peer.received.length > 0 && adapters() !== undefined);
+    assert.deepEqual(adapters(), ["good"]);
+    hostile = list(names);
+    await peer.until(() => adapters()!.length > 1);
+    assert.equal(adapters()!.length, 256);
+    const { body } = await page(controller, "/metrics");
+    assert.match(body, /^inference_picker_table_errors_total 0$/m);
+    assert.match(body, /^inference_picker_scrape_adapters_dropped_total [1-9]/m);
+    assert.ok(!lines.join("").includes("cannot be encoded"));
   });
 
   it("does not start with a bad pools file, and leaves nothing behind", async () => {

@@ -3,6 +3,7 @@ import { Handover } from "./handover.ts";
 import type { Endpoint, Inventory } from "./model.ts";
 import { FeedServer } from "./push/feed-server.ts";
 import { Publisher } from "./push/publisher.ts";
+import { TableErrors } from "./push/table-errors.ts";
 import { startRpcServer } from "./push/rpc-server.ts";
 import type { SetTimer } from "./timer.ts";
 import { createScraper } from "./scrape/scraper.ts";
@@ -15,7 +16,7 @@ import { createMetrics } from "./web/metrics.ts";
 import { type EnvoyView, type TableView, tableView } from "./web/table-view.ts";
 import { startWebServer } from "./web/web-server.ts";
 import { AdsServer } from "./xds/ads-server.ts";
-import { nextGeneration, watchModule } from "./xds/module-watch.ts";
+import { type ModuleWatch, watchModule } from "./xds/module-watch.ts";
 import { buildSnapshot } from "./xds/resources.ts";
 
 export interface ControllerDeps {
@@ -80,6 +81,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       onNack: (nack) => logger.error(nack, "ads: an Envoy rejected a response and keeps what it had"),
     });
     let ready = false;
+    const tableErrors = new TableErrors();
     const publisher = new Publisher({
       feed,
       nowMs,
@@ -92,13 +94,16 @@ export async function startController(settings: Settings, deps: ControllerDeps):
         ready = true;
         logger.info("first table published");
       },
-      onError: (error) => logger.error({ err: error }, "table: cannot be encoded, the last one stays"),
+      onError: (error) => {
+        if (tableErrors.add(error))
+          logger.error({ err: error }, "table: cannot be encoded, the last one stays");
+      },
     });
     closers.push(() => publisher.close());
 
     let inventory: Inventory | undefined;
     let endpoints: readonly Endpoint[] | undefined;
-    let generation = nextGeneration(0, deps.wallMs());
+    let watched: ModuleWatch | undefined;
     const publishResources = (): void => {
       if (inventory === undefined || endpoints === undefined) return;
       const filter =
@@ -106,24 +111,32 @@ export async function startController(settings: Settings, deps: ControllerDeps):
           ? undefined
           : {
               wasmFile: settings.wasmFile,
+              moduleSha256: watched?.state().sha256,
               feeds: settings.feedClusters.map((cluster) => ({ cluster })),
               tickMs: settings.filterTickMs,
             };
       ads.publish(
-        buildSnapshot(inventory, endpoints, { systemCaFile: settings.systemCaFile, filter }, generation),
+        buildSnapshot(
+          inventory,
+          endpoints,
+          { systemCaFile: settings.systemCaFile, filter },
+          watched?.state().generation ?? 0,
+        ),
       );
     };
     if (settings.wasmFile !== undefined) {
-      const watched = watchModule(settings.wasmFile, {
+      const watch = watchModule(settings.wasmFile, {
         setTimer,
-        onChange: (sha256) => {
-          generation = nextGeneration(generation, deps.wallMs());
-          logger.info({ sha256, generation }, "filter module changed");
+        reported: () => feed.reports().map(({ generation }) => generation),
+        believedUpToMs: deps.wallMs(),
+        onChange: (module) => {
+          logger.info(module, "filter module changed");
           publishResources();
         },
         onError: (error) => logger.error({ err: error }, "filter module cannot be read"),
       });
-      closers.push(() => watched.close());
+      watched = watch;
+      closers.push(() => watch.close());
     }
 
     const failing = new Set<string>();
@@ -213,6 +226,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       scrapes: () => scraper.stats(),
       feed,
       ads,
+      tableErrors: () => tableErrors.count,
       configErrors: () => configErrors,
     });
     const web = await startWebServer(settings.web.host, settings.web.port, {

@@ -12,7 +12,7 @@ import { ScriptedEndpoint } from "./scripted-endpoint.ts";
 import { TableWatch } from "./table-watch.ts";
 
 const SWAPS = 10;
-/** From the controller's new configuration to a report of the new generation. */
+/** From the controller's new configuration to a report under it. */
 const HOLDS_WITHIN_MS = 2000;
 const BODY = '{"prompt":"hello","model":"m"}';
 /** Tables that the newest generation must go on to apply: five seconds' worth. */
@@ -51,8 +51,11 @@ after(async () => {
   await Promise.all((endpoints ?? []).map((endpoint) => endpoint.close()));
 });
 
-/** Steady traffic and held requests over ten runs of `swap`; afterwards everything must have been picked and answered. */
-async function swapUnderLoad(swap: (round: number) => Promise<void>): Promise<void> {
+/**
+ * Steady traffic and held requests over ten runs of `swap`; afterwards everything must have been picked and
+ * answered. `grows`: each is another module, and so of a higher generation.
+ */
+async function swapUnderLoad(grows: boolean, swap: (round: number) => Promise<void>): Promise<void> {
   const loggedBefore = gateway.logged().length;
   const held = await Promise.all([1, 2, 3, 4].map(() => RawConnection.open(gateway.port)));
   const watch = new TableWatch(gateway);
@@ -64,11 +67,20 @@ async function swapUnderLoad(swap: (round: number) => Promise<void>): Promise<vo
   try {
     let generation = (await until("a report", () => watch.last)).generation;
     for (let round = 0; round < SWAPS; round++) {
+      const reloads = await gateway.stat("config_reload");
       await swap(round);
       const startMs = performance.now();
-      const seen = await until("the new generation reports", () =>
-        watch.last !== undefined && watch.last.generation > generation ? watch.last : undefined,
+      await until(
+        "the new configuration is loaded",
+        async () => (await gateway.stat("config_reload")) > reloads,
       );
+      const loadedMs = performance.now();
+      const seen = await until("it reports", () => {
+        const { last } = watch;
+        if (last === undefined || last.atMs < loadedMs) return undefined;
+        return grows && last.generation === generation ? undefined : last;
+      });
+      if (!grows) assert.equal(seen.generation, generation);
       tookMs.push(seen.atMs - startMs);
       generation = seen.generation;
       // Requests that start and end under this generation alone.
@@ -112,16 +124,31 @@ async function swapUnderLoad(swap: (round: number) => Promise<void>): Promise<vo
 }
 
 test("ten changes of the filter's configuration under load lose nothing and none is taken back", async () => {
-  await swapUnderLoad(async (round) => {
+  await swapUnderLoad(false, async (round) => {
     const controller = gateway.controller!;
     await gateway.end(controller);
     await gateway.startController(["--filter-tick-ms", String(20 + round)]);
   });
 });
 
+test("a controller that starts again with nothing changed makes Envoy load nothing anew", async () => {
+  const before = await gateway.stat("config_reload");
+  await gateway.end(gateway.controller!);
+  await gateway.startController();
+  await until("its own settings are loaded", async () => (await gateway.stat("config_reload")) > before);
+  const reloads = await gateway.stat("config_reload");
+  for (let round = 0; round < 3; round++) {
+    await gateway.end(gateway.controller!);
+    const accepted = await gateway.stat("tables_accepted");
+    await gateway.startController();
+    await until("it holds the feed", async () => (await gateway.stat("tables_accepted")) >= accepted + 10);
+  }
+  assert.equal(await gateway.stat("config_reload"), reloads);
+});
+
 test("ten changes of the filter's module under load lose nothing and none is taken back", async () => {
   const reloads = await gateway.stat("config_reload");
-  await swapUnderLoad(async (round) => {
+  await swapUnderLoad(true, async (round) => {
     installModule(builds[round % 2]!, gateway.wasmFile, `swap-${round}`);
   });
   assert.ok((await gateway.stat("config_reload")) - reloads >= SWAPS);

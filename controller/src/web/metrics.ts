@@ -11,6 +11,8 @@ export interface MetricSources {
   readonly scrapes: () => ScrapeStats;
   readonly feed: FeedServer;
   readonly ads: AdsServer;
+  /** Tables that could not be encoded since the start. */
+  readonly tableErrors: () => number;
   /** Errors of the pools file and of name resolution since the start, by code. */
   readonly configErrors: () => ReadonlyMap<string, number>;
 }
@@ -35,6 +37,23 @@ export function createMetrics(sources: MetricSources): Registry {
   );
   gauge(registry, "inference_picker_scrape_targets", "Endpoints that are scraped", [], (set) =>
     set(sources.scrapes().targets, {}),
+  );
+  total(
+    registry,
+    "inference_picker_scrape_adapters_dropped_total",
+    "Adapter names of metrics pages that were too long or too many",
+    [],
+    (set) => set(sources.scrapes().adaptersDropped, {}),
+  );
+  total(registry, "inference_picker_table_errors_total", "Tables that could not be encoded", [], (set) =>
+    set(sources.tableErrors(), {}),
+  );
+  gauge(
+    registry,
+    "inference_picker_table_adapters_dropped",
+    "Adapters for which the newest table has no room",
+    [],
+    (set) => set(sources.rows()?.adaptersDropped ?? 0, {}),
   );
   gauge(registry, "inference_picker_table_sequence", "Sequence of the newest table", [], (set) =>
     set(Number(sources.rows()?.sequence ?? 0n), {}),

@@ -19,6 +19,8 @@ export interface FeedTarget {
 export interface FilterSettings {
   /** The module's path as Envoy sees it. */
   readonly wasmFile: string;
+  /** SHA-256 of the module. Envoy reads the file only when it is sent another resource. */
+  readonly moduleSha256?: string | undefined;
   readonly feeds: readonly FeedTarget[];
   /** The root contexts' tick in ms, 5 to 1000. */
   readonly tickMs: number;
@@ -39,9 +41,10 @@ export function filterConfiguration(settings: FilterSettings): Record<string, un
 /**
  * The filter as an ECDS resource.
  *
- * `generation` (ms since the Unix epoch at which this configuration was made) must grow with every
- * change: root contexts of the configuration that it replaces keep ticking for minutes, and the newest
- * generation wins lease, queues and counts.
+ * `generation` (`nextGeneration` in module-watch.ts) must grow with every change of the module: root
+ * contexts of the configuration that it replaces keep ticking for minutes, and the newest generation wins
+ * the lease. Configurations of one module that differ in the settings alone share it: they are the same code,
+ * and whichever holds the lease serves both.
  */
 export function filterResource(settings: FilterSettings, generation: number): TypedExtensionConfig {
   const configuration = JSON.stringify({ generation, ...filterConfiguration(settings) });
@@ -59,6 +62,11 @@ export function filterResource(settings: FilterSettings, generation: number): Ty
               // Also the scope of the shared data, so that the roots of all workers meet there.
               vmId: FILTER_NAME,
               runtime: "envoy.wasm.runtime.v8",
+              // Nothing reads it. It makes another resource of another content where the file's time, and so
+              // the generation, is the same.
+              ...(settings.moduleSha256 === undefined
+                ? {}
+                : { environmentVariables: { keyValues: { MODULE_SHA256: settings.moduleSha256 } } }),
               code: {
                 specifier: {
                   case: "local",
