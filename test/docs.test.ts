@@ -294,6 +294,7 @@ describe("docs/metrics.md", () => {
       feed: new FeedServer({ nowMs: () => 0, setTimer, onTrouble: () => undefined }),
       ads: new AdsServer({ setTimer, onNack: () => undefined }),
       tableErrors: () => 0,
+      strandedPools: () => 0,
       configErrors: () => new Map(),
     });
     const types = new Map(

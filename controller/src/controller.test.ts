@@ -8,7 +8,7 @@ import { performance } from "node:perf_hooks";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { create } from "@bufbuild/protobuf";
 import { credentials } from "@grpc/grpc-js";
-import { type Controller, startController } from "./controller.ts";
+import { type Controller, type ControllerDeps, startController } from "./controller.ts";
 import { FEED_SERVICE } from "./push/feed-server.ts";
 import { TestPeer } from "./push/test-peer.ts";
 import { processTimer } from "./timer.ts";
@@ -54,7 +54,10 @@ describe("the controller", () => {
     );
   }
 
-  async function start(over: Partial<Settings> = {}): Promise<Controller> {
+  async function start(
+    over: Partial<Settings> = {},
+    deps: Partial<ControllerDeps> = {},
+  ): Promise<Controller> {
     const args = [
       "--pools-file",
       join(folder, "pools.yaml"),
@@ -72,6 +75,7 @@ describe("the controller", () => {
         wallMs: () => Date.now(),
         random: () => Math.random(),
         setTimer: processTimer,
+        ...deps,
       },
     );
     closers.push(() => controller.close());
@@ -126,6 +130,68 @@ describe("the controller", () => {
     const table = JSON.parse((await page(controller, "/table")).body);
     assert.equal(table.pools[0].endpoints[0].state, "never scraped");
     assert.equal(table.pools[0].endpoints[0].queuedRequests, null);
+  });
+
+  it("is not ready when its newest table is old, and shows ages as they are when it is asked", async () => {
+    writePools(modelPort);
+    const state = { nowMs: 1000, stopped: false };
+    const controller = await start(
+      { pushAtMostMs: 500 },
+      {
+        nowMs: () => state.nowMs,
+        setTimer: (callback, delayMs) => processTimer(() => state.stopped || callback(), delayMs),
+      },
+    );
+    const peer = feedOf(controller);
+    await peer.until(() => peer.received.length > 0);
+    state.stopped = true;
+    const age = async () => JSON.parse((await page(controller, "/table")).body).pools[0].endpoints[0].ageMs;
+    const before = await age();
+    state.nowMs += 1500;
+    assert.equal((await page(controller, "/readyz")).status, 200);
+    assert.equal(await age(), before + 1500);
+    assert.match(
+      (await page(controller, "/metrics")).body,
+      new RegExp(`^inference_picker_endpoint_age_seconds\\{.*\\} ${(before + 1500) / 1000}$`, "m"),
+    );
+    state.nowMs += 1;
+    assert.equal((await page(controller, "/readyz")).status, 503);
+    assert.equal(controller.ready(), false);
+  });
+
+  it("closes everything else when one part cannot be closed", async () => {
+    writePools(modelPort);
+    const broken = new Error("cannot be cancelled");
+    const controller = await start(
+      {},
+      {
+        setTimer: (callback, delayMs) => {
+          const cancel = processTimer(callback, delayMs);
+          // Of the resolver's interval, no other timer's.
+          return delayMs !== 5000
+            ? cancel
+            : () => {
+                throw broken;
+              };
+        },
+      },
+    );
+    await controller.close();
+    await assert.rejects(fetch(`http://127.0.0.1:${controller.webPort}/healthz`));
+    assert.equal(lines.filter((line) => line.includes(broken.message)).length, 1);
+  });
+
+  it("keeps a pool's endpoints under a mistyped name, and shows it", async () => {
+    writePools(modelPort);
+    const controller = await start({}, { lookup: () => Promise.reject(new Error("ENOTFOUND")) });
+    const peer = feedOf(controller);
+    await peer.until(() => peer.received.length > 0);
+    writeFileSync(join(folder, "pools.yaml"), "pools:\n- name: chat\n  endpoints: ['mistyped:80']\n");
+    await peer.until(() => lines.some((line) => line.includes("none of its names resolves")));
+    const { sequence } = newest(peer);
+    await peer.until(() => newest(peer).sequence > sequence + 1n);
+    assert.equal(newest(peer).pools[0]!.endpoints[0]?.address, `127.0.0.1:${modelPort}`);
+    assert.match((await page(controller, "/metrics")).body, /^inference_picker_pools_stranded 1$/m);
   });
 
   it("shows tables, pools and scrapes in its metrics", async () => {

@@ -1,6 +1,7 @@
 import type { PickerError } from "./errors.ts";
-import { Handover } from "./handover.ts";
-import type { Endpoint, Inventory } from "./model.ts";
+import { Handover, type Peer } from "./handover.ts";
+import type { Target } from "./handover-steps.ts";
+import type { Inventory } from "./model.ts";
 import { FeedServer } from "./push/feed-server.ts";
 import { Publisher } from "./push/publisher.ts";
 import { TableErrors } from "./push/table-errors.ts";
@@ -43,7 +44,7 @@ export interface Controller {
   readonly ready: () => boolean;
   /** What `/table` shows. */
   readonly table: () => TableView | undefined;
-  /** Takes nothing new, ends streams, waits for them up to the grace of the settings. */
+  /** Takes nothing new, ends streams, waits for them up to the grace of the settings. What fails on the way is logged. */
   readonly close: () => Promise<void>;
 }
 
@@ -56,7 +57,13 @@ export async function startController(settings: Settings, deps: ControllerDeps):
   const { logger, nowMs, setTimer } = deps;
   const closers: (() => void | Promise<void>)[] = [];
   const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) await closer();
+    for (const closer of closers.splice(0).reverse()) {
+      try {
+        await closer();
+      } catch (error) {
+        logger.error({ err: error }, "shutdown: a part could not be closed, the others go on");
+      }
+    }
   };
   try {
     return await start();
@@ -80,20 +87,17 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       setTimer,
       onNack: (nack) => logger.error(nack, "ads: an Envoy rejected a response and keeps what it had"),
     });
-    let ready = false;
     const tableErrors = new TableErrors();
+    const epoch = BigInt(Math.floor(deps.wallMs()));
     const publisher = new Publisher({
       feed,
       nowMs,
       setTimer,
-      epoch: BigInt(Math.floor(deps.wallMs())),
+      epoch,
       pushIntervalMs: settings.pushIntervalMs,
       pushAtMostMs: settings.pushAtMostMs,
       firstPushWaitMs: settings.firstPushWaitMs,
-      onFirst: () => {
-        ready = true;
-        logger.info("first table published");
-      },
+      onFirst: () => logger.info("first table published"),
       onError: (error) => {
         if (tableErrors.add(error))
           logger.error({ err: error }, "table: cannot be encoded, the last one stays");
@@ -101,11 +105,14 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     });
     closers.push(() => publisher.close());
 
-    let inventory: Inventory | undefined;
-    let endpoints: readonly Endpoint[] | undefined;
+    const ready = (): boolean =>
+      (publisher.ageMs() ?? Number.POSITIVE_INFINITY) <= READY_INTERVALS * settings.pushAtMostMs;
+
+    let hosts: Target | undefined;
+    let routed: Inventory | null = null;
     let watched: ModuleWatch | undefined;
     const publishResources = (): void => {
-      if (inventory === undefined || endpoints === undefined) return;
+      if (hosts === undefined) return;
       const filter =
         settings.wasmFile === undefined
           ? undefined
@@ -117,10 +124,11 @@ export async function startController(settings: Settings, deps: ControllerDeps):
             };
       ads.publish(
         buildSnapshot(
-          inventory,
-          endpoints,
+          hosts.inventory,
+          hosts.endpoints,
           { systemCaFile: settings.systemCaFile, filter },
           watched?.state().generation ?? 0,
+          { withheld: hosts.withheld, routed },
         ),
       );
     };
@@ -159,30 +167,37 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     closers.push(() => scraper.close());
     let tableDue = 0n;
     const handover = new Handover({
-      serveHosts: (latest, hosts) => {
-        inventory = latest;
-        endpoints = hosts;
+      serveHosts: (target) => {
+        hosts = target;
         publishResources();
       },
-      hostsSettled: () => ads.settled(),
-      tableEndpoints: (latest, resolved) => {
-        tableDue = publisher.setEndpoints(latest, resolved);
+      serveRoutes: (inventory) => {
+        routed = inventory;
+        publishResources();
       },
-      tableSettled: () =>
-        (publisher.published()?.sequence ?? 0n) >= tableDue &&
-        feed.reports().every(({ sequence }) => sequence >= tableDue),
+      servedPeers: () => servedPeers(ads, feed),
+      serveTable: ({ inventory, endpoints, withheld }) => {
+        tableDue = publisher.setEndpoints(inventory, endpoints, withheld);
+      },
+      tableSent: () => (publisher.published()?.sequence ?? 0n) >= tableDue,
+      tablePeers: () =>
+        feed.reports().map((report) => ({
+          id: `feed ${report.node}`,
+          node: report.node,
+          settled: report.epoch === epoch && report.sequence >= tableDue,
+        })),
       nowMs,
       setTimer,
     });
     closers.push(() => handover.close());
     let configured: Inventory | undefined;
     const resolver = createResolver({
-      onEndpoints: (resolved) => {
+      onEndpoints: (resolved, withheld) => {
         if (configured === undefined) return;
         const addresses = new Set(resolved.map((endpoint) => endpoint.address));
         for (const address of failing) if (!addresses.has(address)) failing.delete(address);
         scraper.setTargets(resolved);
-        handover.move(configured, resolved);
+        handover.move({ inventory: configured, endpoints: resolved, withheld });
         logger.info({ pools: configured.pools.length, endpoints: resolved.length }, "endpoints resolved");
       },
       onError: onConfigError,
@@ -202,7 +217,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     closers.push(() => pools.close());
 
     const table = (): TableView | undefined => {
-      const rows = publisher.published();
+      const rows = publisher.rowsNow();
       return rows === undefined
         ? undefined
         : tableView(rows, (id) => feed.picksOf(id), inFlightOf(feed), envoyViews(feed), missingTermsOf(feed));
@@ -222,15 +237,16 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       await rpc.close(settings.shutdownGraceMs);
     });
     const metrics = createMetrics({
-      rows: () => publisher.published(),
+      rows: () => publisher.rowsNow(),
       scrapes: () => scraper.stats(),
       feed,
       ads,
       tableErrors: () => tableErrors.count,
+      strandedPools: () => resolver.stranded().size,
       configErrors: () => configErrors,
     });
     const web = await startWebServer(settings.web.host, settings.web.port, {
-      ready: () => ready,
+      ready,
       metrics: async () => ({ contentType: metrics.contentType, body: await metrics.metrics() }),
       table,
     });
@@ -239,8 +255,22 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       { rpcPort: rpc.port, webPort: web.port, tls: settings.rpcTls !== undefined },
       "controller started",
     );
-    return { rpcPort: rpc.port, webPort: web.port, feed, ads, ready: () => ready, table, close };
+    return { rpcPort: rpc.port, webPort: web.port, feed, ads, ready, table, close };
   }
+}
+
+/** Longest silences of the publisher, in `pushAtMostMs`, after which this controller is not ready. */
+const READY_INTERVALS = 3;
+
+/** The streams of discovery, and the Envoys that report and have none here: another controller serves their hosts. */
+function servedPeers(ads: AdsServer, feed: FeedServer): readonly Peer[] {
+  const streams = ads.progress();
+  const nodes = new Set(streams.map(({ node }) => node));
+  const elsewhere = feed.reports().filter(({ node }) => !nodes.has(node));
+  return [
+    ...streams,
+    ...elsewhere.map(({ node }) => ({ id: `elsewhere ${node}`, node, settled: false, elsewhere: true })),
+  ];
 }
 
 /** In flight to an endpoint over all Envoys. */

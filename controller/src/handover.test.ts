@@ -1,20 +1,40 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { Handover } from "./handover.ts";
-import type { Endpoint, Inventory } from "./model.ts";
+import { describe, it } from "node:test";
+import { Handover, type Peer } from "./handover.ts";
+import type { Target } from "./handover-steps.ts";
 import { testEndpoint, testPool } from "./xds/fixtures.ts";
 
-const INVENTORY: Inventory = { pools: [testPool("chat")], routes: [] };
+/** A target whose one pool has the endpoint 10.0.0.`last`. */
+function target(last: number): Target {
+  return {
+    inventory: { pools: [testPool("chat")], routes: [] },
+    endpoints: [testEndpoint("chat", `10.0.0.${last}`, 80)],
+    withheld: new Set(),
+  };
+}
+
+interface Envoy {
+  node: string;
+  served: boolean;
+  tables: boolean;
+  elsewhere: boolean;
+}
 
 function rig() {
   const seen: string[] = [];
-  const names = (endpoints: readonly Endpoint[]) => endpoints.map(({ address }) => address).join(" ");
-  const state = { hosts: false, table: false, nowMs: 0, timer: undefined as (() => void) | undefined };
+  const envoys: Envoy[] = [];
+  const state = { nowMs: 0, sent: true, timer: undefined as (() => void) | undefined };
+  const lasts = ({ endpoints }: Target) => endpoints.map(({ ip }) => ip.split(".")[3]).join("+");
   const handover = new Handover({
-    serveHosts: (_, endpoints) => seen.push(`hosts ${names(endpoints)}`),
-    hostsSettled: () => state.hosts,
-    tableEndpoints: (_, endpoints) => seen.push(`table ${names(endpoints)}`),
-    tableSettled: () => state.table,
+    serveHosts: (served) => void seen.push(`hosts ${lasts(served)}`),
+    serveRoutes: () => void seen.push("routes"),
+    servedPeers: () =>
+      envoys.map(
+        ({ node, served, elsewhere }): Peer => ({ id: `d ${node}`, node, settled: served, elsewhere }),
+      ),
+    serveTable: (rows) => void seen.push(`table ${lasts(rows)}`),
+    tableSent: () => state.sent,
+    tablePeers: () => envoys.map(({ node, tables }) => ({ id: `t ${node}`, node, settled: tables })),
     nowMs: () => state.nowMs,
     setTimer: (callback) => {
       state.timer = callback;
@@ -23,73 +43,162 @@ function rig() {
       };
     },
   });
-  const tick = () => state.timer?.();
-  return { handover, seen, state, tick };
+  return {
+    handover,
+    state,
+    envoy(over: Partial<Envoy> = {}): Envoy {
+      const envoy = { node: `envoy-${envoys.length}`, served: true, tables: true, elsewhere: false, ...over };
+      envoys.push(envoy);
+      return envoy;
+    },
+    gone(envoy: Envoy): void {
+      envoys.splice(envoys.indexOf(envoy), 1);
+    },
+    /** What was served since the last call. */
+    drain: () => seen.splice(0),
+    /** Lets time pass in steps of 10 ms, as far as the handover waits. */
+    pass(forMs: number): void {
+      for (const untilMs = state.nowMs + forMs; state.nowMs < untilMs; ) {
+        state.nowMs += 10;
+        const due = state.timer;
+        state.timer = undefined;
+        due?.();
+      }
+    },
+  };
 }
 
-const A = testEndpoint("chat", "10.0.0.1", 8000);
-const B = testEndpoint("chat", "10.0.0.2", 8000);
+const START = ["hosts 1", "table 1", "routes"];
 
-test("a new endpoint is in the cluster before the table names it", () => {
-  const { handover, seen, state, tick } = rig();
-  handover.move(INVENTORY, [A]);
-  tick();
-  assert.deepEqual(seen, [`hosts ${A.address}`]);
-  state.hosts = true;
-  tick();
-  assert.deepEqual(seen, [`hosts ${A.address}`, `table ${A.address}`]);
-});
+describe("a handover", () => {
+  it("goes through all steps at once where nobody has to be waited for", () => {
+    const { handover, drain } = rig();
+    handover.move(target(1));
+    assert.deepEqual(drain(), START);
+    handover.move(target(2));
+    assert.deepEqual(drain(), ["hosts 2+1", "table 2", "routes", "hosts 2"]);
+  });
 
-test("an endpoint that goes stays in the cluster until no table names it", () => {
-  const { handover, seen, state, tick } = rig();
-  state.hosts = true;
-  handover.move(INVENTORY, [A]);
-  seen.length = 0;
-  handover.move(INVENTORY, [B]);
-  assert.deepEqual(seen, [`hosts ${B.address} ${A.address}`, `table ${B.address}`]);
-  tick();
-  assert.equal(seen.length, 2);
-  state.table = true;
-  tick();
-  assert.equal(seen[2], `hosts ${B.address}`);
-});
+  it("takes each step when every Envoy has taken the one before", () => {
+    const { handover, envoy, drain, pass } = rig();
+    const one = envoy();
+    const two = envoy();
+    handover.move(target(1));
+    drain();
+    for (const each of [one, two]) each.served = each.tables = false;
+    handover.move(target(2));
+    assert.deepEqual(drain(), ["hosts 2+1"]);
+    one.served = true;
+    pass(20);
+    assert.deepEqual(drain(), []);
+    two.served = true;
+    pass(20);
+    assert.deepEqual(drain(), ["table 2"]);
+    one.served = two.served = false;
+    one.tables = two.tables = true;
+    pass(20);
+    assert.deepEqual(drain(), ["routes"]);
+    one.served = two.served = true;
+    pass(20);
+    assert.deepEqual(drain(), ["hosts 2"]);
+  });
 
-test("an endpoint that drains stays in the cluster until no table offers it", () => {
-  const { handover, seen, state, tick } = rig();
-  state.hosts = true;
-  handover.move(INVENTORY, [A]);
-  seen.length = 0;
-  const draining = { ...A, draining: true };
-  handover.move(INVENTORY, [draining]);
-  assert.equal(seen[0], `hosts ${A.address} ${A.address}`);
-  state.table = true;
-  tick();
-  assert.equal(seen.at(-1), `hosts ${A.address}`);
-});
+  it("waits for its own table to be sent, where nobody reports", () => {
+    const { handover, state, drain, pass } = rig();
+    state.sent = false;
+    handover.move(target(1));
+    assert.deepEqual(drain(), ["hosts 1", "table 1"]);
+    state.sent = true;
+    pass(10);
+    assert.deepEqual(drain(), ["routes"]);
+  });
 
-test("an Envoy that does not answer holds a step for a second at most", () => {
-  const { handover, seen, state, tick } = rig();
-  handover.move(INVENTORY, [A]);
-  state.nowMs = 999;
-  tick();
-  assert.equal(seen.length, 1);
-  state.nowMs = 1000;
-  tick();
-  assert.equal(seen.length, 2);
-});
+  it("finishes a change before the newest of those that came meanwhile, however fast they come", () => {
+    const { handover, envoy, drain, pass } = rig();
+    const hung = envoy();
+    handover.move(target(1));
+    drain();
+    hung.served = hung.tables = false;
+    for (let last = 2; last <= 12; last++) {
+      handover.move(target(last));
+      pass(200);
+    }
+    assert.deepEqual(drain(), [
+      ...["hosts 2+1", "table 2", "routes", "hosts 2"],
+      ...["hosts 9+2", "table 9", "routes", "hosts 9"],
+      ...["hosts 10+9", "table 10", "routes", "hosts 10"],
+      ...["hosts 11+10", "table 11", "routes", "hosts 11"],
+      ...["hosts 12+11", "table 12", "routes", "hosts 12"],
+    ]);
+  });
 
-test("a change in the middle of one starts from what the clusters hold", () => {
-  const { handover, seen, state } = rig();
-  handover.move(INVENTORY, [A]);
-  handover.move(INVENTORY, [B]);
-  assert.equal(seen.at(-1), `hosts ${B.address} ${A.address}`);
-  state.hosts = true;
-});
+  it("does not wait again for an Envoy that let a step's time pass, until it has answered", () => {
+    const { handover, envoy, drain, pass } = rig();
+    const hung = envoy();
+    handover.move(target(1));
+    drain();
+    hung.served = hung.tables = false;
+    handover.move(target(2));
+    pass(1490);
+    assert.deepEqual(drain(), ["hosts 2+1"]);
+    pass(10);
+    assert.deepEqual(drain(), ["table 2", "routes", "hosts 2"]);
+    const healthy = envoy({ served: false });
+    handover.move(target(3));
+    assert.deepEqual(drain(), ["hosts 3+2"], "others are waited for as before");
+    healthy.served = true;
+    pass(10);
+    assert.deepEqual(drain(), ["table 3", "routes", "hosts 3"]);
+    hung.served = hung.tables = true;
+    handover.move(target(4));
+    drain();
+    hung.served = false;
+    handover.move(target(5));
+    assert.deepEqual(drain(), ["hosts 5+4"]);
+  });
 
-test("the hosts of a pool that is gone are not kept", () => {
-  const { handover, seen, state } = rig();
-  state.hosts = true;
-  handover.move(INVENTORY, [A]);
-  handover.move({ pools: [], routes: [] }, []);
-  assert.equal(seen.at(-2), "hosts ");
+  it("waits anew for an Envoy that comes back on another stream", () => {
+    const { handover, envoy, gone, drain, pass } = rig();
+    const hung = envoy({ node: "a", served: false });
+    handover.move(target(1));
+    pass(1500);
+    gone(hung);
+    handover.move(target(2));
+    drain();
+    envoy({ node: "a", served: false });
+    handover.move(target(3));
+    assert.deepEqual(drain(), ["hosts 3+2"]);
+  });
+
+  it("gives an Envoy whose hosts come from elsewhere the whole time, at each change", () => {
+    const { handover, envoy, drain, pass } = rig();
+    envoy({ served: false, elsewhere: true });
+    for (const last of [1, 2]) {
+      handover.move(target(last));
+      pass(1490);
+      assert.equal(drain().length, 1);
+      pass(1600);
+      assert.equal(drain().at(-1), last === 1 ? "routes" : "hosts 2");
+    }
+  });
+
+  it("waits for no Envoy's table longer than its time", () => {
+    const { handover, envoy, drain, pass } = rig();
+    envoy({ tables: false });
+    handover.move(target(1));
+    assert.deepEqual(drain(), ["hosts 1", "table 1"]);
+    pass(1500);
+    assert.deepEqual(drain(), ["routes"]);
+  });
+
+  it("does nothing more when closed", () => {
+    const { handover, envoy, drain, pass } = rig();
+    envoy({ served: false });
+    handover.move(target(1));
+    drain();
+    handover.close();
+    handover.move(target(2));
+    pass(5000);
+    assert.deepEqual(drain(), []);
+  });
 });

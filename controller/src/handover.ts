@@ -1,88 +1,138 @@
-import type { Endpoint, Inventory } from "./model.ts";
+import { handoverSteps, type Step, type Target } from "./handover-steps.ts";
+import type { Inventory } from "./model.ts";
 import type { SetTimer } from "./timer.ts";
+
+/** Who has to take a step before the next one: a stream of an Envoy. */
+export interface Peer {
+  /** Another stream of the same Envoy is another peer. */
+  readonly id: string;
+  /** Envoy's node id. */
+  readonly node: string;
+  readonly settled: boolean;
+  /** It takes this step from another controller, and never tells this one: a step waits its whole time for it. */
+  readonly elsewhere?: boolean;
+}
 
 export interface HandoverOptions {
   /** Gives Envoy's clusters these hosts. */
-  readonly serveHosts: (inventory: Inventory, endpoints: readonly Endpoint[]) => void;
-  /** Has every Envoy answered what `serveHosts` gave it? True where no Envoy asks for hosts. */
-  readonly hostsSettled: () => boolean;
-  /** Gives the filter's table these endpoints. */
-  readonly tableEndpoints: (inventory: Inventory, endpoints: readonly Endpoint[]) => void;
-  /** Has every Envoy applied a table that was built after the last `tableEndpoints`? */
-  readonly tableSettled: () => boolean;
+  readonly serveHosts: (target: Target) => void;
+  /** Gives Envoys these routes; until the first call they are served none. */
+  readonly serveRoutes: (inventory: Inventory) => void;
+  /** Who takes hosts and routes, and has it answered what was served last? */
+  readonly servedPeers: () => readonly Peer[];
+  /** Gives the filter's table these pools and endpoints. */
+  readonly serveTable: (target: Target) => void;
+  /** Has a table been sent out since the last `serveTable`? */
+  readonly tableSent: () => boolean;
+  /** Who takes tables, and has it applied one built since the last `serveTable`? */
+  readonly tablePeers: () => readonly Peer[];
   readonly nowMs: () => number;
   readonly setTimer: SetTimer;
 }
 
-/** How long one step may wait for an Envoy that does not answer. */
-const STEP_MS = 1000;
+/** How long one step may wait for an Envoy: longer than the second in which an idle filter reports once. */
+const STEP_MS = 1500;
 const POLL_MS = 10;
 
 /**
- * Moves from one set of endpoints to the next so that a pick never names a host that its cluster lacks:
- * first the clusters get the hosts of both sets, then the table gets the new set, then the clusters
- * lose the hosts that only the old one had.
+ * Takes Envoys from one target to the next step by step, each of which waits until every Envoy has taken
+ * it, for a bounded time. A change once begun is finished before the newest of those that came
+ * meanwhile, so that changes in a row cannot keep one another from their last steps. An Envoy that let a
+ * step's time pass is not waited for again until it has answered.
  */
 export class Handover {
   private readonly options: HandoverOptions;
-  /** What the clusters hold, for the next change to start from. */
-  private hosts: readonly Endpoint[] = [];
+  /** Reached, or on the way to. */
+  private target: Target | undefined;
+  private queued: Target | undefined;
+  private moving = false;
+  /** Ids of peers that let a step's time pass and have not answered since. */
+  private readonly late = new Set<string>();
   private cancel: () => void = () => {};
 
   constructor(options: HandoverOptions) {
     this.options = options;
   }
 
-  /** A change that comes while one is under way starts again from what the clusters hold by then. */
-  move(inventory: Inventory, endpoints: readonly Endpoint[]): void {
-    this.cancel();
-    const both = union(endpoints, this.hosts, inventory);
-    this.serve(inventory, both);
-    this.when(this.options.hostsSettled, () => {
-      this.options.tableEndpoints(inventory, endpoints);
-      if (both.length === endpoints.length) return;
-      this.when(this.options.tableSettled, () => this.serve(inventory, endpoints));
-    });
+  move(target: Target): void {
+    this.queued = target;
+    if (!this.moving) this.begin();
   }
 
   close(): void {
     this.cancel();
+    this.moving = true;
   }
 
-  private serve(inventory: Inventory, hosts: readonly Endpoint[]): void {
-    this.hosts = hosts;
-    this.options.serveHosts(inventory, hosts);
+  private begin(): void {
+    const next = this.queued;
+    this.moving = next !== undefined;
+    if (next === undefined) return;
+    this.queued = undefined;
+    const steps = handoverSteps(this.target, next);
+    this.target = next;
+    this.forgetGone();
+    this.run(steps);
   }
 
-  /** Goes on at once where the condition holds already, else when it does or the step's time is over. */
-  private when(holds: () => boolean, next: () => void): void {
+  private run(steps: readonly Step[]): void {
+    const [step, ...rest] = steps;
+    if (step === undefined) {
+      this.begin();
+      return;
+    }
+    this.serve(step);
+    // Whatever comes after the last step starts with one that takes nothing away.
+    if (rest.length === 0) this.begin();
+    else this.wait(step, () => this.run(rest));
+  }
+
+  private serve(step: Step): void {
+    if (step.kind === "hosts") this.options.serveHosts(step.target);
+    else if (step.kind === "table") this.options.serveTable(step.target);
+    else this.options.serveRoutes(step.inventory);
+  }
+
+  /** Goes on at once where the step is taken already, else when it is or its time is over. */
+  private wait(step: Step, next: () => void): void {
     const deadlineMs = this.options.nowMs() + STEP_MS;
     const look = () => {
-      if (holds() || this.options.nowMs() >= deadlineMs) next();
-      else this.cancel = this.options.setTimer(look, POLL_MS);
+      const missing = this.missing(step);
+      if (missing.length > 0 && this.options.nowMs() < deadlineMs) {
+        this.cancel = this.options.setTimer(look, POLL_MS);
+        return;
+      }
+      for (const { id, elsewhere } of missing) if (elsewhere !== true) this.late.add(id);
+      next();
     };
     look();
   }
-}
 
-/** The new set, and of the old one what the new one lacks, or has only as not to be picked, in a pool that still exists. */
-function union(
-  next: readonly Endpoint[],
-  before: readonly Endpoint[],
-  inventory: Inventory,
-): readonly Endpoint[] {
-  const pools = new Set(inventory.pools.map((pool) => `${pool.namespace}/${pool.name}`));
-  const served = new Set(next.filter(isServed).map(keyOf));
-  const kept = before.filter(
-    (endpoint) => isServed(endpoint) && pools.has(endpoint.pool) && !served.has(keyOf(endpoint)),
-  );
-  return [...next, ...kept];
-}
+  private missing(step: Step): readonly Peer[] {
+    const { servedPeers, tablePeers, tableSent } = this.options;
+    const served = servedPeers();
+    this.pardon(served);
+    if (step.kind !== "table") return served.filter((peer) => !peer.settled && !this.late.has(peer.id));
+    const peers = tablePeers();
+    this.pardon(peers);
+    // It is this controller that is missing; nobody else can be told from it.
+    if (!tableSent()) return [{ id: "", node: "", settled: false, elsewhere: true }];
+    return peers.filter((peer) => !peer.settled && !this.late.has(peer.id) && !this.hangs(peer.node, served));
+  }
 
-function isServed(endpoint: Endpoint): boolean {
-  return endpoint.ready && !endpoint.draining;
-}
+  /** An Envoy that answers no stream of discovery would cost a second wait for its table. */
+  private hangs(node: string, served: readonly Peer[]): boolean {
+    const own = served.filter((peer) => peer.node === node);
+    return own.length > 0 && own.every(({ id }) => this.late.has(id));
+  }
 
-function keyOf(endpoint: Endpoint): string {
-  return `${endpoint.pool} ${endpoint.address}`;
+  private pardon(peers: readonly Peer[]): void {
+    for (const { id, settled } of peers) if (settled) this.late.delete(id);
+  }
+
+  private forgetGone(): void {
+    const { servedPeers, tablePeers } = this.options;
+    const present = new Set([...servedPeers(), ...tablePeers()].map(({ id }) => id));
+    for (const id of this.late) if (!present.has(id)) this.late.delete(id);
+  }
 }

@@ -32,11 +32,13 @@ export class Publisher {
   private readonly attempted = new Set<string>();
   private inventory: Inventory | undefined;
   private endpoints: readonly Endpoint[] | undefined;
+  private withheld: ReadonlySet<string> = new Set();
   private rows: TableRows | undefined;
   private sequence = 0n;
   private dirty = false;
   private remoteRevision = 0;
-  private publishedMs = Number.NEGATIVE_INFINITY;
+  private triedMs = Number.NEGATIVE_INFINITY;
+  private publishedMs: number | undefined;
   private syncedMs: number | undefined;
   private cancelTick: () => void = () => {};
   private closed = false;
@@ -51,10 +53,29 @@ export class Publisher {
     return this.rows;
   }
 
-  /** @returns the sequence of the first table that will hold them */
-  setEndpoints(inventory: Inventory, endpoints: readonly Endpoint[]): bigint {
+  /** Ms since the newest table; undefined before the first. */
+  ageMs(): number | undefined {
+    return this.publishedMs === undefined ? undefined : this.options.nowMs() - this.publishedMs;
+  }
+
+  /** The rows of the table published last, as old as they are by now. */
+  rowsNow(): TableRows | undefined {
+    const olderMs = Math.round(this.ageMs() ?? 0);
+    return this.rows === undefined || olderMs <= 0 ? this.rows : agedRows(this.rows, olderMs);
+  }
+
+  /**
+   * `withheld` names pools (`namespace/name`) some of whose names wait for a first answer.
+   * @returns the sequence of the first table that will hold them
+   */
+  setEndpoints(
+    inventory: Inventory,
+    endpoints: readonly Endpoint[],
+    withheld: ReadonlySet<string> = new Set(),
+  ): bigint {
     this.inventory = inventory;
     this.endpoints = endpoints;
+    this.withheld = withheld;
     this.syncedMs ??= this.options.nowMs();
     const addresses = new Set(endpoints.map((endpoint) => endpoint.address));
     for (const address of this.samples.keys()) if (!addresses.has(address)) this.samples.delete(address);
@@ -98,10 +119,10 @@ export class Publisher {
     }
     const { remoteRevision } = this.options.feed;
     const changed = this.dirty || remoteRevision !== this.remoteRevision;
-    if (!changed && nowMs - this.publishedMs < this.options.pushAtMostMs) return;
+    if (!changed && nowMs - this.triedMs < this.options.pushAtMostMs) return;
     this.dirty = false;
     this.remoteRevision = remoteRevision;
-    this.publishedMs = nowMs;
+    this.triedMs = nowMs;
     this.publish(inventory, endpoints, nowMs);
   }
 
@@ -119,6 +140,7 @@ export class Publisher {
       const table = encodeTable(rows);
       this.sequence = rows.sequence;
       this.rows = rows;
+      this.publishedMs = nowMs;
       this.options.feed.publish(table);
     } catch (error) {
       this.options.onError(error instanceof Error ? error : new Error(String(error)));
@@ -135,7 +157,20 @@ export class Publisher {
     );
     return (
       resolved &&
+      this.withheld.size === 0 &&
       endpoints.every(({ spec, address }) => spec.scrape === undefined || this.attempted.has(address))
     );
   }
+}
+
+function agedRows(rows: TableRows, olderMs: number): TableRows {
+  return {
+    ...rows,
+    pools: rows.pools.map((pool) => ({
+      ...pool,
+      endpoints: pool.endpoints.map((row) =>
+        row.ageMs === undefined ? row : { ...row, ageMs: row.ageMs + olderMs },
+      ),
+    })),
+  };
 }

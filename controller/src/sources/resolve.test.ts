@@ -12,8 +12,12 @@ function inventory(...addresses: readonly string[]): Inventory {
 
 interface Harness {
   readonly answers: Map<string, readonly string[] | Error | "hang">;
+  /** Ends the lookups of a name that hang. */
+  release(host: string, ips: readonly string[]): void;
   readonly asked: string[];
   readonly seen: (readonly Endpoint[])[];
+  /** With each report, the pools that were withheld. */
+  readonly withheld: (readonly string[])[];
   readonly errors: PickerError[];
   readonly resolver: ReturnType<typeof createResolver>;
   /** Runs the timers of up to `elapsedMs` more, in order, and what they set off. */
@@ -21,26 +25,32 @@ interface Harness {
   addresses(): readonly string[] | undefined;
 }
 
-function harness(): Harness {
+function harness(timeoutMs = 300): Harness {
   const answers = new Map<string, readonly string[] | Error | "hang">();
   const asked: string[] = [];
   const seen: (readonly Endpoint[])[] = [];
+  const withheld: (readonly string[])[] = [];
+  const hanging = new Map<string, ((ips: readonly string[]) => void)[]>();
   const errors: PickerError[] = [];
   const timers = new Set<{ readonly atMs: number; readonly callback: () => void }>();
   let nowMs = 0;
   const lookup: Lookup = async (host) => {
     asked.push(host);
     const answer = answers.get(host) ?? new Error("ENOTFOUND");
-    if (answer === "hang") return new Promise<never>(() => {});
+    if (answer === "hang")
+      return new Promise((resolve) => hanging.set(host, [...(hanging.get(host) ?? []), resolve]));
     if (answer instanceof Error) throw answer;
     return answer;
   };
   const resolver = createResolver({
-    onEndpoints: (endpoints) => seen.push(endpoints),
+    onEndpoints: (endpoints, unknown) => {
+      seen.push(endpoints);
+      withheld.push([...unknown]);
+    },
     onError: (error) => errors.push(error),
     lookup,
     intervalMs: 1000,
-    timeoutMs: 300,
+    timeoutMs,
     setTimer: (callback, delayMs) => {
       const timer = { atMs: nowMs + delayMs, callback };
       timers.add(timer);
@@ -52,8 +62,13 @@ function harness(): Harness {
     answers,
     asked,
     seen,
+    withheld,
     errors,
     resolver,
+    release: (host, ips) => {
+      for (const resolve of hanging.get(host) ?? []) resolve(ips);
+      hanging.delete(host);
+    },
     async advance(elapsedMs) {
       const untilMs = nowMs + elapsedMs;
       await settle();
@@ -139,17 +154,79 @@ describe("the resolver", () => {
     assert.equal(seen.length, 1);
   });
 
-  it("does not let a name that hangs hold up the others", async () => {
-    const { resolver, answers, advance, errors, addresses } = harness();
-    for (const host of ["h1", "h2", "h3"]) answers.set(host, "hang");
+  it("reports names that hang as failing, and asks no more at once than it may until a lookup returns", async () => {
+    const { resolver, answers, asked, release, advance, errors, seen, addresses } = harness();
+    for (const host of ["h1", "h2"]) answers.set(host, "hang");
     answers.set("good", ["10.0.0.9"]);
-    resolver.setInventory(inventory("h1:80", "h2:80", "h3:80", "good:80"));
-    await advance(700);
-    assert.deepEqual(addresses(), ["good:80 10.0.0.9:80"]);
+    resolver.setInventory(inventory("h1:80", "h2:80", "good:80", "10.0.0.1:80"));
+    await advance(2500);
+    assert.deepEqual(asked, ["h1", "h2"]);
+    assert.deepEqual(addresses(), ["10.0.0.1:80 10.0.0.1:80"]);
     assert.deepEqual(
       errors.map((error) => error.message),
-      ["h1", "h2", "h3"].map((host) => `${host}: no answer in 300 ms; 0 addresses kept`),
+      ["h1", "h2", "good"].map((host) => `${host}: no answer in 300 ms; 0 addresses kept`),
     );
+    assert.equal(seen.length, 1);
+    release("h1", ["10.0.0.8"]);
+    await advance(50);
+    assert.deepEqual(asked.slice(2), ["good", "h1"]);
+    assert.deepEqual(addresses(), ["h1:80 10.0.0.8:80", "good:80 10.0.0.9:80", "10.0.0.1:80 10.0.0.1:80"]);
+  });
+
+  it("holds a report until every name is answered or has failed, 1.5 s at most", async () => {
+    const { resolver, answers, release, advance, seen, withheld, addresses } = harness(5000);
+    for (const host of ["slow", "slower"]) answers.set(host, "hang");
+    resolver.setInventory(inventory("10.0.0.1:80", "slow:80", "slower:80"));
+    await advance(1000);
+    release("slow", ["10.0.0.2"]);
+    await advance(499);
+    assert.equal(seen.length, 0);
+    await advance(1);
+    assert.deepEqual(addresses(), ["10.0.0.1:80 10.0.0.1:80", "slow:80 10.0.0.2:80"]);
+    assert.deepEqual(withheld, [["default/p"]]);
+    release("slower", ["10.0.0.3"]);
+    await advance(20);
+    assert.equal(addresses()?.length, 3);
+    assert.deepEqual(withheld.at(-1), []);
+  });
+
+  it("withholds no pool for a name that has failed, nor for one that a later edit brings", async () => {
+    const { resolver, answers, advance, withheld, addresses } = harness(5000);
+    resolver.setInventory(inventory("10.0.0.1:80", "nobody:80"));
+    await advance(20);
+    assert.deepEqual(withheld, [[]]);
+    answers.set("slow", "hang");
+    resolver.setInventory(inventory("10.0.0.2:80", "slow:80"));
+    await advance(1500);
+    assert.deepEqual(addresses(), ["10.0.0.2:80 10.0.0.2:80"]);
+    assert.deepEqual(withheld.at(-1), []);
+  });
+
+  it("keeps a pool's earlier endpoints while none of its names resolves, and says so once", async () => {
+    const { resolver, answers, advance, errors, addresses } = harness();
+    answers.set("right", ["10.0.0.1"]);
+    resolver.setInventory(inventory("right:80"));
+    await advance(20);
+    resolver.setInventory(inventory("wrong:80"));
+    await advance(3000);
+    assert.deepEqual(addresses(), ["right:80 10.0.0.1:80"]);
+    assert.deepEqual([...resolver.stranded()], ["default/p"]);
+    assert.deepEqual(
+      errors.map((error) => error.message),
+      [
+        "wrong: ENOTFOUND; 0 addresses kept",
+        "default/p: none of its names resolves; its 1 earlier endpoints stay",
+      ],
+    );
+    answers.set("wrong", ["10.0.0.2"]);
+    await advance(1020);
+    assert.deepEqual(addresses(), ["wrong:80 10.0.0.2:80"]);
+    assert.equal(resolver.stranded().size, 0);
+    resolver.setInventory(inventory("wrong:80", "mistyped:80"));
+    await advance(20);
+    assert.deepEqual(addresses(), ["wrong:80 10.0.0.2:80"], "what resolves is enough");
+    resolver.setInventory(inventory());
+    assert.deepEqual(addresses(), []);
   });
 
   it("forgets names that no pool has any more, and reports a new inventory even at equal addresses", async () => {

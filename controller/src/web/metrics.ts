@@ -13,6 +13,8 @@ export interface MetricSources {
   readonly ads: AdsServer;
   /** Tables that could not be encoded since the start. */
   readonly tableErrors: () => number;
+  /** Pools none of whose names resolves and which keep their earlier endpoints. */
+  readonly strandedPools: () => number;
   /** Errors of the pools file and of name resolution since the start, by code. */
   readonly configErrors: () => ReadonlyMap<string, number>;
 }
@@ -44,6 +46,13 @@ export function createMetrics(sources: MetricSources): Registry {
     "Adapter names of metrics pages that were too long or too many",
     [],
     (set) => set(sources.scrapes().adaptersDropped, {}),
+  );
+  gauge(
+    registry,
+    "inference_picker_pools_stranded",
+    "Pools none of whose names resolves, on earlier endpoints",
+    [],
+    (set) => set(sources.strandedPools(), {}),
   );
   total(registry, "inference_picker_table_errors_total", "Tables that could not be encoded", [], (set) =>
     set(sources.tableErrors(), {}),

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 
 export interface WebPages {
-  /** Ready: the first table is out. */
+  /** Ready: a table is out, and it is no older than it may be. */
   readonly ready: () => boolean;
   /** The Prometheus page and its content type. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
@@ -65,7 +65,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, pages:
       return;
     case "/readyz":
       if (pages.ready()) send(200, "text/plain", "ready\n");
-      else send(503, "text/plain", "no table published yet\n");
+      else send(503, "text/plain", "no table published yet, or none for too long\n");
       return;
     case "/metrics": {
       const { contentType, body } = await pages.metrics();

@@ -28,10 +28,18 @@ export interface AdsStreamState {
   readonly acked: ReadonlyMap<string, string>;
 }
 
+export interface AdsProgress {
+  /** No other stream ever has it. */
+  readonly id: string;
+  readonly node: string;
+  readonly settled: boolean;
+}
+
 /** Aggregated discovery, state of the world; the delta variant is answered UNIMPLEMENTED. */
 export class AdsServer {
   private readonly deps: AdsServerDeps;
   private readonly streams = new Map<AdsStream, AdsCall>();
+  private opened = 0;
   private readonly seenNacks = new Set<string>();
   private snapshot: Snapshot | undefined;
   /** Rejected responses since the start, repeated ones included. */
@@ -54,9 +62,13 @@ export class AdsServer {
     for (const stream of this.streams.keys()) stream.publish(snapshot);
   }
 
-  /** Has every Envoy answered the clusters and endpoints published last? True where none is connected. */
-  settled(): boolean {
-    return [...this.streams.keys()].every((stream) => stream.settled());
+  /** Which streams have answered all that was published last, as far as they asked for it? */
+  progress(): readonly AdsProgress[] {
+    return [...this.streams.keys()].map((stream) => ({
+      id: stream.id,
+      node: stream.node,
+      settled: stream.settled(),
+    }));
   }
 
   states(): readonly AdsStreamState[] {
@@ -73,7 +85,9 @@ export class AdsServer {
   }
 
   private accept(call: AdsCall): void {
+    this.opened += 1;
     const stream = new AdsStream({
+      id: `discovery-${this.opened}`,
       send: (response) => call.write(response),
       onNack: (nack) => this.rejected(nack),
       setTimer: this.deps.setTimer,

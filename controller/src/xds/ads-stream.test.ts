@@ -46,6 +46,7 @@ class Peer {
   private readonly latest = new Map<string, DiscoveryResponse>();
   private timer: (() => void) | undefined;
   readonly stream = new AdsStream({
+    id: "stream",
     send: (response) => {
       this.sent.push(SHORT.get(response.typeUrl) ?? response.typeUrl);
       this.latest.set(response.typeUrl, response);
@@ -227,6 +228,38 @@ describe("an ADS stream", () => {
     const peer = settled(snapshotOf(["a"]));
     peer.request({ typeUrl: TYPE_ENDPOINTS, resourceNames: ["default/a"], responseNonce: "0" });
     assert.deepEqual(peer.drain(), []);
+  });
+
+  it("is settled when clusters, endpoints and routes are answered, as far as they were asked for", () => {
+    const peer = new Peer();
+    assert.ok(peer.stream.settled());
+    peer.stream.publish(snapshotOf(["a"]));
+    assert.ok(peer.stream.settled());
+    peer.settle(["default/a"]);
+    assert.ok(peer.stream.settled());
+    peer.stream.publish(snapshotOf(["a", "b"]));
+    assert.ok(!peer.stream.settled());
+    peer.answer(TYPE_CLUSTER);
+    peer.answer(TYPE_ENDPOINTS, ["default/a", "default/b"]);
+    assert.ok(!peer.stream.settled());
+    peer.answer(TYPE_ENDPOINTS, ["default/a", "default/b"]);
+    assert.ok(!peer.stream.settled(), "the routes are out");
+    peer.answer(TYPE_ROUTES, GATEWAY);
+    assert.ok(peer.stream.settled());
+  });
+
+  it("sends no routes while there are none to serve yet", () => {
+    const peer = new Peer();
+    peer.stream.publish({ ...snapshotOf(["a"]), routes: new Map() });
+    peer.ask(TYPE_CLUSTER);
+    peer.answer(TYPE_CLUSTER);
+    peer.ask(TYPE_ENDPOINTS, ["default/a"]);
+    peer.answer(TYPE_ENDPOINTS, ["default/a"]);
+    peer.ask(TYPE_ROUTES, GATEWAY);
+    assert.deepEqual(peer.drain(), ["CDS", "EDS"]);
+    assert.ok(peer.stream.settled());
+    peer.stream.publish(snapshotOf(["a"]));
+    assert.deepEqual(peer.drain(), ["RDS"]);
   });
 
   it("ignores types that it does not serve and refuses absurd numbers of names", () => {

@@ -18,6 +18,8 @@ export interface Nack {
 }
 
 export interface AdsStreamEvents {
+  /** Tells this stream from all others. */
+  readonly id: string;
   readonly send: (response: DiscoveryResponse) => void;
   readonly onNack: (nack: Nack) => void;
   readonly setTimer: SetTimer;
@@ -39,6 +41,7 @@ const EMPTY: ResourceMap = new Map();
  * most one response is out; the next one is of the newest snapshot, so a slow Envoy queues nothing.
  */
 export class AdsStream {
+  readonly id: string;
   node = "";
   private snapshot: Snapshot | undefined;
   private readonly events: AdsStreamEvents;
@@ -50,6 +53,7 @@ export class AdsStream {
 
   constructor(events: AdsStreamEvents) {
     this.events = events;
+    this.id = events.id;
   }
 
   /** Type URL → version that this Envoy accepted last. */
@@ -62,7 +66,7 @@ export class AdsStream {
     this.pump();
   }
 
-  /** Has this Envoy answered the snapshot's clusters and endpoints, as far as it asked for them? */
+  /** Has this Envoy answered the snapshot's clusters, endpoints and routes, as far as it asked for them? */
   settled(): boolean {
     const { snapshot } = this;
     if (snapshot === undefined) return true;
@@ -72,7 +76,7 @@ export class AdsStream {
       (endpoints.outstanding ||
         contentVersion(endpoints.select(this.withRetained(snapshot.endpoints, TYPE_ENDPOINTS))) !==
           endpoints.version);
-    return this.clustersSettled(snapshot) && !endpointsOut;
+    return this.clustersSettled(snapshot) && !endpointsOut && this.routesSettled(snapshot);
   }
 
   close(): void {
@@ -185,6 +189,12 @@ export class AdsStream {
     if (routes === undefined || sent === undefined || this.snapshot === undefined) return current;
     const accepted = routes.acked === contentVersion(routes.select(this.snapshot.routes));
     return accepted ? current : new Map([...sent, ...current]);
+  }
+
+  private routesSettled(snapshot: Snapshot): boolean {
+    const routes = this.types.get(TYPE_ROUTES);
+    if (routes === undefined || snapshot.routes.size === 0) return true;
+    return !routes.outstanding && !this.routesDiffer(snapshot);
   }
 
   private routesDiffer(snapshot: Snapshot): boolean {

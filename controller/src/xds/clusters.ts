@@ -239,7 +239,8 @@ function upstreamTls(
 ) {
   const hosts =
     tls.serverName === undefined
-      ? [...new Set(endpoints.map((endpoint) => endpoint.spec.host))].sort()
+      ? // Also those not resolved yet: a cluster that changes with each answer would warm anew, without hosts.
+        [...new Set([...pool.endpoints, ...endpoints.map(({ spec }) => spec)].map(({ host }) => host))].sort()
       : [tls.serverName];
   const context = create(UpstreamTlsContextSchema, {
     sni: tls.serverName ?? "",

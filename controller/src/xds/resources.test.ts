@@ -191,6 +191,22 @@ describe("endpoints", () => {
     assert.deepEqual(addresses(endpoints), ["10.0.0.3 80"]);
   });
 
+  it("of a pool that is withheld are not sent, and its cluster does not depend on them", () => {
+    const one = testEndpoint("dns", "10.0.0.1", 80, { host: "one.example" });
+    const two = testEndpoint("dns", "10.0.0.2", 80, { host: "two.example" });
+    const pool = testPool("dns", {
+      endpoints: [one.spec, two.spec],
+      upstreamTls: { insecureSkipVerify: false },
+    });
+    const inventory = { pools: [pool], routes: [] };
+    const withheld = new Set(["default/dns"]);
+    const partly = buildSnapshot(inventory, [one], SETTINGS, GENERATION, { withheld });
+    const whole = buildSnapshot(inventory, [one, two], SETTINGS, GENERATION);
+    assert.deepEqual([...partly.endpoints.keys()], []);
+    assert.deepEqual([...whole.endpoints.keys()], ["default/dns"]);
+    assert.deepEqual(partly.clusters, whole.clusters);
+  });
+
   it("of a pool whose names are not resolved yet are not sent as empty", () => {
     const unresolved = testPool("dns", { endpoints: [testEndpoint("dns", "10.0.0.1", 80).spec] });
     const { clusters, endpoints } = snapshot({ pools: [unresolved, testPool("empty")] });

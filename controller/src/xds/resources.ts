@@ -33,6 +33,13 @@ export interface ResourceSettings extends ClusterSettings {
   readonly filter?: FilterSettings | undefined;
 }
 
+export interface Holding {
+  /** Pools (`namespace/name`) whose hosts are not all known yet: they are given none. */
+  readonly withheld?: ReadonlySet<string>;
+  /** The pools and routes that the gateway's routes are made of; null: no routes are served yet. Default: the inventory. */
+  readonly routed?: Inventory | null;
+}
+
 /**
  * The resources of an inventory. Pure: the same input gives the same bytes. Two pools that claim the
  * same cluster name are the source's to refuse; here the first keeps it.
@@ -42,6 +49,7 @@ export function buildSnapshot(
   endpoints: readonly Endpoint[],
   settings: ResourceSettings,
   generation: number,
+  { withheld, routed = inventory }: Holding = {},
 ): Snapshot {
   const byPool = new Map<string, Endpoint[]>();
   for (const endpoint of endpoints) {
@@ -54,11 +62,12 @@ export function buildSnapshot(
   for (const pool of inventory.pools) {
     const name = clusterName(pool);
     if (clusters.has(name)) continue;
-    const own = byPool.get(`${pool.namespace}/${pool.name}`) ?? [];
+    const key = `${pool.namespace}/${pool.name}`;
+    const own = byPool.get(key) ?? [];
     clusters.set(name, resource(ClusterSchema, poolCluster(pool, own, settings)));
-    // None of its names has been resolved yet: by the protocol an absent assignment leaves an Envoy with
-    // the hosts it has, an empty one would take them away each time the controller starts.
-    if (own.length === 0 && pool.endpoints.length > 0) continue;
+    // Not all of its names have been resolved yet, or none: by the protocol an absent assignment leaves an
+    // Envoy with the hosts it has, one with fewer would take them away each time the controller starts.
+    if (withheld?.has(key) === true || (own.length === 0 && pool.endpoints.length > 0)) continue;
     assignments.set(name, resource(ClusterLoadAssignmentSchema, poolEndpoints(pool, own)));
   }
   const extensions = new Map<string, Resource>();
@@ -72,9 +81,10 @@ export function buildSnapshot(
     clusters,
     endpoints: assignments,
     extensions,
-    routes: new Map([
-      [ROUTE_CONFIGURATION_NAME, resource(RouteConfigurationSchema, gatewayRoutes(inventory))],
-    ]),
+    routes:
+      routed === null
+        ? new Map()
+        : new Map([[ROUTE_CONFIGURATION_NAME, resource(RouteConfigurationSchema, gatewayRoutes(routed))]]),
   };
 }
 

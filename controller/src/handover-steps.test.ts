@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { handoverSteps, type Step, type Target } from "./handover-steps.ts";
+import type { Endpoint, PoolSpec } from "./model.ts";
+import { testEndpoint, testPool } from "./xds/fixtures.ts";
+
+const A = "10.0.0.1";
+const B = "10.0.0.2";
+const C = "10.0.0.3";
+
+interface Shape {
+  readonly pools: Readonly<Record<string, readonly string[]>>;
+  /** The pool that the one route leads to; default: the first. */
+  readonly to?: string;
+  readonly over?: Readonly<Record<string, Partial<PoolSpec>>>;
+  readonly draining?: readonly string[];
+}
+
+function target({ pools, to = Object.keys(pools)[0]!, over = {}, draining = [] }: Shape): Target {
+  return {
+    inventory: {
+      pools: Object.keys(pools).map((name) => testPool(name, over[name])),
+      routes: [{ name: "all", pathPrefix: "/", headers: [], pools: [{ pool: `default/${to}`, weight: 1 }] }],
+    },
+    endpoints: Object.entries(pools).flatMap(([name, ips]) =>
+      ips.map((ip) => testEndpoint(name, ip, 80, { draining: draining.includes(ip) })),
+    ),
+    withheld: new Set(),
+  };
+}
+
+/** `hosts cluster=host,host …`, `table pool(cluster,…)=host,… …`, `routes pool`. */
+function written(steps: readonly Step[]): readonly string[] {
+  return steps.map((step) => {
+    if (step.kind === "routes") return `routes ${step.inventory.routes[0]?.pools[0]?.pool.slice(8)}`;
+    const { inventory, endpoints } = step.target;
+    const ips = (pool: PoolSpec, counts: (endpoint: Endpoint) => boolean) =>
+      [
+        ...new Set(
+          endpoints
+            .filter((endpoint) => endpoint.pool === `default/${pool.name}` && counts(endpoint))
+            .map(({ ip }) => ip),
+        ),
+      ]
+        .sort()
+        .map((ip) => ip.at(-1)!.replace(/./, (digit) => "-abc"[Number(digit)]!))
+        .join("");
+    const short = (cluster: string) => cluster.replace("default/", "");
+    const parts = inventory.pools.map((pool) =>
+      step.kind === "hosts"
+        ? `${short(pool.clusters[0]!)}=${ips(pool, ({ draining }) => !draining)}`
+        : `${pool.name}(${pool.clusters.map(short).join(",")})=${ips(pool, ({ draining }) => !draining)}`,
+    );
+    return [step.kind, ...parts].join(" ");
+  });
+}
+
+const way = (before: Shape | undefined, next: Shape) =>
+  written(handoverSteps(before === undefined ? undefined : target(before), target(next)));
+
+describe("the steps of a handover", () => {
+  it("end with the routes at the start, since an Envoy may know an earlier controller's", () => {
+    assert.deepEqual(way(undefined, { pools: { chat: [A] } }), [
+      "hosts chat=a",
+      "table chat(chat)=a",
+      "routes chat",
+    ]);
+  });
+
+  it("give an endpoint to the cluster before the table, and take it from the table before the cluster", () => {
+    assert.deepEqual(way({ pools: { chat: [A] } }, { pools: { chat: [B] } }), [
+      "hosts chat=ab",
+      "table chat(chat)=b",
+      "routes chat",
+      "hosts chat=b",
+    ]);
+  });
+
+  it("take nothing away where nothing goes", () => {
+    assert.deepEqual(way({ pools: { chat: [A] } }, { pools: { chat: [A, B] } }), [
+      "hosts chat=ab",
+      "table chat(chat)=ab",
+      "routes chat",
+    ]);
+  });
+
+  it("keep an endpoint that drains in the cluster until no table offers it", () => {
+    assert.deepEqual(way({ pools: { chat: [A, B] } }, { pools: { chat: [A, B] }, draining: [A] }), [
+      "hosts chat=ab",
+      "table chat(chat)=b",
+      "routes chat",
+      "hosts chat=b",
+    ]);
+  });
+
+  it("lead to a renamed pool only when the table has both names, and forget the old one after", () => {
+    assert.deepEqual(way({ pools: { old: [A] } }, { pools: { fresh: [B] } }), [
+      "hosts fresh=b old=a",
+      "table fresh(fresh)=b old(old)=a",
+      "routes fresh",
+      "table fresh(fresh)=b",
+      "hosts fresh=b",
+    ]);
+  });
+
+  it("keep a pool's endpoints in the table while routes that move may still lead to it", () => {
+    assert.deepEqual(
+      way({ pools: { one: [A], two: [B] }, to: "one" }, { pools: { one: [], two: [A, B] }, to: "two" }),
+      [
+        "hosts one=a two=ab",
+        "table one(one)=a two(two)=ab",
+        "routes two",
+        "table one(one)= two(two)=ab",
+        "hosts one= two=ab",
+      ],
+    );
+  });
+
+  it("go on answering for the cluster that a pool was served by", () => {
+    const over = (cluster: string) => ({ chat: { clusters: [`default/${cluster}`] } });
+    assert.deepEqual(
+      way({ pools: { chat: [A] }, over: over("x") }, { pools: { chat: [B] }, over: over("y") }),
+      ["hosts y=ab x=ab", "table chat(y,x)=ab", "routes chat", "table chat(y)=b", "hosts y=b"],
+    );
+  });
+
+  it("hand a cluster from one pool to another with the hosts of both", () => {
+    const clusters = { clusters: ["default/x"] };
+    assert.deepEqual(
+      way(
+        { pools: { old: [A] }, over: { old: clusters } },
+        { pools: { fresh: [C] }, over: { fresh: clusters } },
+      ),
+      ["hosts x=ac", "table fresh(x)=c", "routes fresh", "table fresh(x)=c", "hosts x=c"],
+    );
+  });
+
+  it("keep Envoy's hosts of a pool whose names are not all known", () => {
+    const next: Target = { ...target({ pools: { chat: [A] } }), withheld: new Set(["default/chat"]) };
+    const [first] = handoverSteps(undefined, next);
+    assert.ok(first?.kind === "hosts" && first.target.withheld.has("default/chat"));
+    const known = target({ pools: { chat: [A, B] } });
+    const [then] = handoverSteps(next, known);
+    assert.ok(then?.kind === "hosts" && then.target.withheld.size === 0);
+  });
+});
