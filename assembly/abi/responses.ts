@@ -5,7 +5,7 @@ import { Text } from "./text";
 const NO_GRPC_STATUS: i32 = -1;
 
 /**
- * Answers in place of the upstream. `headers` is a serialized map (see `HeaderList`); `details` shows
+ * Answers in place of the upstream. `headers` is a map as `serializeHeaders` makes it; `details` shows
  * as %RESPONSE_CODE_DETAILS% in access logs. The callback must then return ACTION_PAUSE.
  */
 export function sendLocalResponse(

@@ -21,7 +21,13 @@ export function arrivedCas(): u32 {
   return load<u32>(RET_WORD);
 }
 
-/** Writes if the stored token is still `cas`; `cas` 0 writes always (first writer included). */
+/**
+ * A token that no stored value has: writes only where there is no value yet. The host compares tokens of
+ * values that exist and does not look at the token otherwise; its own count up from 1.
+ */
+export const CREATE: u32 = u32.MAX_VALUE;
+
+/** Writes if the stored token is still `cas`, or if there is no value; `cas` 0 writes always. */
 export function setShared(key: usize, keyBytes: i32, value: usize, valueBytes: i32, cas: u32): bool {
   return proxy_set_shared_data(key, keyBytes, value, valueBytes, cas) == STATUS_OK;
 }

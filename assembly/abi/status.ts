@@ -1,8 +1,5 @@
-/** Results of host calls (proxy-wasm 0.2.1, "Status codes"). */
+/** Result of a host call that did what it was asked (proxy-wasm 0.2.1, "Status codes"); any other one did not. */
 export const STATUS_OK: u32 = 0;
-export const STATUS_NOT_FOUND: u32 = 1;
-export const STATUS_BAD_ARGUMENT: u32 = 2;
-export const STATUS_CAS_MISMATCH: u32 = 8;
 
 /** What a callback answers. */
 export const ACTION_CONTINUE: u32 = 0;

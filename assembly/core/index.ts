@@ -166,8 +166,8 @@ export function beginMerge(): void {
   ledger.beginMerge();
 }
 
-export function mergeRow(id: u64, requests: u32, uncached: u32, resident: u64, picks: u64): void {
-  ledger.mergeRow(id, requests, uncached, resident, picks);
+export function mergeRow(id: u64, requests: u32, uncached: u32, resident: u64): void {
+  ledger.mergeRow(id, requests, uncached, resident);
 }
 
 export function endMerge(): void {

@@ -1,5 +1,6 @@
 import { TALLY_STRIDE } from "../wire/layout";
-import { writeTally } from "../wire/tally";
+import { PICK_ROW_BYTES, pickRowCount, pickRowId, writePickRow } from "../wire/shared";
+import { tallyId, tallyRequests, tallyResident, tallyUncached, writeTally } from "../wire/tally";
 import { fresh, grown } from "./columns";
 import { IdMap } from "./id_map";
 import { Table } from "./table";
@@ -38,7 +39,6 @@ export class Ledger {
   private mergeRequests: StaticArray<u32> = new StaticArray<u32>(0);
   private mergeUncached: StaticArray<u64> = new StaticArray<u64>(0);
   private mergeResident: StaticArray<u64> = new StaticArray<u64>(0);
-  private mergePicks: StaticArray<u64> = new StaticArray<u64>(0);
   /** Account of the n-th row of the last merge: rows mostly come in the same order again. */
   private mergeOrder: StaticArray<i32> = new StaticArray<i32>(0);
   private mergePosition: i32 = 0;
@@ -67,7 +67,6 @@ export class Ledger {
     this.mergeRequests[account] = 0;
     this.mergeUncached[account] = 0;
     this.mergeResident[account] = 0;
-    this.mergePicks[account] = 0;
     this.accountById.put(id, account);
     return account;
   }
@@ -135,13 +134,12 @@ export class Ledger {
       unchecked((this.mergeRequests[account] = 0));
       unchecked((this.mergeUncached[account] = 0));
       unchecked((this.mergeResident[account] = 0));
-      unchecked((this.mergePicks[account] = 0));
     }
     this.mergePosition = 0;
   }
 
   /** Adds one row of another root; an id without an account is ignored. */
-  mergeRow(id: u64, requests: u32, uncached: u32, resident: u64, picks: u64): void {
+  mergeRow(id: u64, requests: u32, uncached: u32, resident: u64): void {
     const position = this.mergePosition++;
     let account = -1;
     if (position < this.mergeOrder.length) {
@@ -164,7 +162,14 @@ export class Ledger {
     unchecked((this.mergeRequests[account] += requests));
     unchecked((this.mergeUncached[account] += uncached));
     unchecked((this.mergeResident[account] += resident));
-    unchecked((this.mergePicks[account] += picks));
+  }
+
+  /** Adds `count` TALLY rows of another root; their picks are not looked at (`mergePicks`). */
+  mergeTallies(rows: usize, count: u32): void {
+    for (let i: u32 = 0; i < count; i++) {
+      const row = rows + i * TALLY_STRIDE;
+      this.mergeRow(tallyId(row), tallyRequests(row), tallyUncached(row), tallyResident(row));
+    }
   }
 
   /** Replaces the merged columns by what was collected since `beginMerge`. */
@@ -172,15 +177,43 @@ export class Ledger {
     const requests = this.otherRequests;
     const uncached = this.otherUncached;
     const resident = this.otherResident;
-    const picks = this.otherPicks;
     this.otherRequests = this.mergeRequests;
     this.otherUncached = this.mergeUncached;
     this.otherResident = this.mergeResident;
-    this.otherPicks = this.mergePicks;
     this.mergeRequests = requests;
     this.mergeUncached = uncached;
     this.mergeResident = resident;
-    this.mergePicks = picks;
+  }
+
+  /** Forgets the other roots' picks: `mergePicks` counts them anew. */
+  clearOtherPicks(): void {
+    for (let account = 0, count = this.accounts; account < count; account++) {
+      unchecked((this.otherPicks[account] = 0));
+    }
+  }
+
+  /** Adds `count` pick rows of another root; an id without an account is ignored. */
+  mergePicks(rows: usize, count: u32): void {
+    for (let i: u32 = 0; i < count; i++) {
+      const row = rows + i * PICK_ROW_BYTES;
+      const account = this.accountById.get(pickRowId(row));
+      if (account >= 0) unchecked((this.otherPicks[account] += pickRowCount(row)));
+    }
+  }
+
+  /** Writes pick rows of the endpoints ever picked by this root at `ptr`, at most `capacityRows`; returns how many. */
+  writePicks(ptr: usize, capacityRows: i32): i32 {
+    let rows = 0;
+    for (let account = 0, count = this.accounts; account < count && rows < capacityRows; account++) {
+      if (!unchecked(this.live[account]) || unchecked(this.picks[account]) == 0) continue;
+      writePickRow(
+        ptr + <usize>rows * PICK_ROW_BYTES,
+        unchecked(this.id[account]),
+        unchecked(this.picks[account]),
+      );
+      rows++;
+    }
+    return rows;
   }
 
   /**
@@ -276,6 +309,5 @@ export class Ledger {
     this.mergeRequests = grown<u32>(this.mergeRequests, count);
     this.mergeUncached = grown<u64>(this.mergeUncached, count);
     this.mergeResident = grown<u64>(this.mergeResident, count);
-    this.mergePicks = grown<u64>(this.mergePicks, count);
   }
 }

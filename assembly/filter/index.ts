@@ -1,14 +1,13 @@
 /**
  * The module's exports: the ABI version, `malloc`, and those callbacks of proxy-wasm 0.2.1 that do
  * something. Envoy calls into the VM only for what is exported, so a callback that is not needed
- * costs nothing: there is no on_context_create, no on_log, no response callback here.
+ * costs nothing: there is no on_log, no response callback here.
  */
 import "../abi/abort";
-import { randomBits } from "../abi/clock";
+import { hasMonotonicClock, randomBits } from "../abi/clock";
 import { arrivedBytes, arrivedPtr } from "../abi/memory";
 import { BUFFER_PLUGIN_CONFIGURATION, getBuffer } from "../abi/buffers";
 import { LEVEL_ERROR, log } from "../abi/log";
-import { setTickPeriod } from "../abi/timer";
 import { Settings } from "./settings";
 import { Streams } from "./stream";
 import { Vm } from "./vm";
@@ -39,9 +38,17 @@ export function proxy_on_configure(rootId: u32, configurationBytes: u32): u32 {
     log(LEVEL_ERROR, "configuration refused: " + settings.error);
     return 0;
   }
+  if (!hasMonotonicClock()) {
+    log(LEVEL_ERROR, "the host has no monotonic clock (WASI clock_time_get, id 1)");
+    return 0;
+  }
   vm.configure(rootId, settings);
-  setTickPeriod(settings.tickMs);
   return 1;
+}
+
+/** The only callback that tells whose root context a stream is; its headers follow in the same event. */
+export function proxy_on_context_create(contextId: u32, parentId: u32): void {
+  if (parentId != 0) vm.began(contextId, parentId);
 }
 
 export function proxy_on_tick(rootId: u32): void {

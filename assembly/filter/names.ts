@@ -1,11 +1,14 @@
 import { Text } from "../abi/text";
 import { VERSION } from "../wire/layout";
+import { SHARED_VERSION } from "../wire/shared";
 
 /**
  * Everything shared through the host carries this prefix: under Istio all modules share one vm_id.
- * The wire version is part of it, so modules of different versions never read each other's bytes.
+ * The versions of the messages and of the shared values are part of it, so that modules which differ in
+ * either use keys of their own. Anybody may still write under them: what is read is checked.
  */
-export const SHARED_PREFIX: string = "inference-picker/" + VERSION.toString() + "/";
+export const SHARED_PREFIX: string =
+  "inference-picker/" + VERSION.toString() + "." + SHARED_VERSION.toString() + "/";
 
 export const HEADER_PICK = new Text("x-gateway-destination-endpoint");
 /** Read and removed by Envoy's router: how often it may retry. */

@@ -11,7 +11,12 @@ export class FeedTarget {
 }
 
 const MIN_TICK_MS: i64 = 5;
-const MAX_TICK_MS: i64 = 1000;
+/**
+ * A quarter of what the tick has to keep alive: the lease of the feed (TERM_MS 1000, renewed when
+ * RENEW_WITHIN_MS 600 is left, in feed/lease.ts), the place of the active root (WAITING_TICK_MS 1000, in
+ * vm.ts), the heartbeat of a slot (DEAD_AFTER_MS 3000, in slots.ts).
+ */
+const MAX_TICK_MS: i64 = 250;
 const MAX_FEEDS: i32 = 8;
 
 /**
@@ -20,15 +25,15 @@ const MAX_FEEDS: i32 = 8;
  *   generation  integer >= 0, default 0    which configuration this is; of two that overlap in one
  *                                          Envoy the higher one holds the feed
  *   feeds       array of at most 8 objects {cluster: string, authority?: string}, default empty
- *   tickMs      integer 5..1000, default 25   how often counts are published and merged
+ *   tickMs      integer 5..250, default 25   how often counts are published and merged
  *   node        string, default Envoy's node id   what the controller knows this Envoy by
  *   pick        "header" (default) or "property"   how the pick leaves the filter: as the request
  *                                          header, which makes Envoy choose the route anew, or as filter
  *                                          state, from which a header_mutation filter behind this one
  *                                          writes the header without that
  *
- * An unknown key, a wrong type or a value out of range is an error that names its path, the value and
- * the bound; Envoy then refuses the configuration and keeps the one it has.
+ * An unknown or repeated key, a wrong type or a value out of range is an error that names its path, the
+ * value and the bound; Envoy then refuses the configuration and keeps the one it has.
  */
 export class Settings {
   generation: u64 = 0;
@@ -52,8 +57,10 @@ export class Settings {
 
   private read(reader: JsonReader): void {
     if (!reader.open("", "{")) return;
+    const seen: string[] = [];
     while (reader.more("}")) {
       const key = reader.key();
+      once(reader, seen, key, key);
       if (key == "generation") this.generation = <u64>reader.integer(key, 0, i64.MAX_VALUE);
       else if (key == "tickMs") this.tickMs = <u32>reader.integer(key, MIN_TICK_MS, MAX_TICK_MS);
       else if (key == "feeds") this.readFeeds(reader);
@@ -81,8 +88,10 @@ export class Settings {
       if (!reader.open(path, "{")) return;
       let cluster = "";
       let authority = "";
+      const seen: string[] = [];
       while (reader.more("}")) {
         const key = reader.key();
+        once(reader, seen, key, path + "." + key);
         if (key == "cluster") cluster = reader.text(path + ".cluster");
         else if (key == "authority") authority = reader.text(path + ".authority");
         else reader.fail(path + "." + key, "unknown key (known: cluster, authority)");
@@ -92,4 +101,10 @@ export class Settings {
       this.feeds.push(new FeedTarget(cluster, authority.length > 0 ? authority : cluster));
     }
   }
+}
+
+/** JSON lets a key come twice and says not which one counts. */
+function once(reader: JsonReader, seen: string[], key: string, path: string): void {
+  if (seen.includes(key)) reader.fail(path, "given twice");
+  else seen.push(key);
 }

@@ -76,6 +76,7 @@ export class Streams {
     }
     const state = this.table.add(contextId);
     state.priority = priority;
+    state.byProperty = vm.picksByProperty(contextId);
     this.remember(state, pool);
     this.table.beginBody(state);
     return ACTION_PAUSE;
@@ -249,7 +250,8 @@ export class Streams {
         "no endpoint of pool " + text(table.poolNamePtr(pool), table.poolNameBytes(pool)) + " is ready",
       );
     }
-    this.name(count, table.poolFailureMode[pool]);
+    const byProperty = known != null ? known.byProperty : vm.picksByProperty(contextId);
+    this.name(count, table.poolFailureMode[pool], byProperty);
     const state = known != null ? known : this.table.add(contextId);
     if (scanner == null) this.table.endBody(state);
     state.uncachedTokens = bodyBytes / BYTES_PER_TOKEN;
@@ -264,11 +266,11 @@ export class Streams {
    * Tells Envoy the picked hosts, and caps the retries where the list is short: one beyond the list would
    * discard the last endpoint's own answer for Envoy's bare 503.
    */
-  private name(count: i32, failureMode: u32): void {
+  private name(count: i32, failureMode: u32, byProperty: bool): void {
     const bytes = this.writePicks(count);
     const isShort = count < PICKS_MAX && failureMode != FAILURE_MODE_FAIL_OPEN;
     if (isShort) store<u8>(this.retries, <u8>(0x30 + count - 1));
-    if (this.vm.settings.pickByProperty) {
+    if (byProperty) {
       setProperty(PROPERTY_PICK, changetype<usize>(this.picks), bytes);
       if (isShort) setProperty(PROPERTY_RETRIES, this.retries, 1);
     } else {

@@ -8,6 +8,8 @@ export class StreamState {
   uncachedTokens: u32 = 0;
   residentTokens: u32 = 0;
   priority: i32 = 0;
+  /** The pick leaves as filter state, not as header. */
+  byProperty: bool = false;
   /** Pool in the table of `tableSequence`. */
   pool: i32 = -1;
   tableEpoch: u64 = 0;

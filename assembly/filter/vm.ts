@@ -3,24 +3,33 @@ import { arrivedBytes, arrivedPtr } from "../abi/memory";
 import { actFor } from "../abi/contexts";
 import { BUFFER_GRPC_MESSAGE, getBuffer } from "../abi/buffers";
 import { Counter } from "../abi/metrics";
-import { LEVEL_WARN, log } from "../abi/log";
+import { LEVEL_INFO, LEVEL_WARN, log } from "../abi/log";
+import { setTickPeriod } from "../abi/timer";
 import { Ledger } from "../core/ledger";
 import { Picker } from "../core/picker";
 import { Table } from "../core/table";
-import { ACCEPTED } from "../wire/layout";
+import { addressOf } from "../wire/bytes";
+import { ACCEPTED, MAX_MESSAGE_BYTES, REFUSED_OVERSIZED } from "../wire/layout";
 import { Feed } from "./feed/feed";
 import { Lease } from "./feed/lease";
 import { TableStore } from "./feed/table_store";
+import { Root, Roots } from "./roots";
 import { Settings } from "./settings";
 import { Slots } from "./slots";
 
-/** A root context that has not ticked for this long was taken down by Envoy. */
-const ROOT_GONE_MS: f64 = 1000;
+/** Tick of a root context that only waits for the active one to go; above every `tickMs`. */
+const WAITING_TICK_MS: u32 = 1000;
+/**
+ * A waiting root that ticks this often in a row without a tick of the active one in between takes over.
+ * Counted in ticks, since after a stall of the thread the waiting one may simply be the first to run.
+ */
+const MISSED_TICKS: i32 = 2;
 
 /**
  * What one Wasm VM (a worker, or the main thread) knows. A VM can hold several root contexts at once,
  * since Envoy keeps those of a replaced configuration for minutes: table and counts belong to the VM,
- * and one root, the active one, does the VM's periodic work.
+ * one root, the active one, does the VM's periodic work under its settings, and how a pick leaves the
+ * filter is each root's own.
  */
 export class Vm {
   readonly table: Table = new Table();
@@ -32,21 +41,28 @@ export class Vm {
   ready: bool = false;
   /** Picks since the last tick, which adds them to the host's counter: one call a tick, not one a request. */
   picks: i64 = 0;
-  /** `ledger.changes` as published last. */
-  private publishedChanges: u32 = 0;
+  /** `ledger.changes` at the last tick. */
+  private seenChanges: u32 = 0;
   private readonly store: TableStore = new TableStore();
   private readonly feed: Feed = new Feed();
-  settings: Settings = new Settings();
+  private readonly roots: Roots = new Roots();
+  /** Those of the active root. */
+  private settings: Settings = new Settings();
+  /** 0 while there is none. */
   private activeRoot: u32 = 0;
-  private activeTickMs: f64 = 0;
+  private activeTicks: u32 = 0;
   /** The root context that registered the slot's queue: queues wake only whoever registered last. */
   private queueOwner: u32 = 0;
   private decodedVersion: u32 = 0;
+  /** The stream made last, and how its root wants picks. */
+  private newestStream: u32 = 0;
+  private newestByProperty: bool = false;
   private readonly picksCounter: Counter = new Counter("inference_picker.picks");
   /** Bytes by which the memories of all VMs grew after their start: flat once load has been at its highest. */
   private readonly memoryGrowth: Counter = new Counter("inference_picker.memory_growth_bytes");
   private memoryPages: i32 = memory.size();
   private readonly unreadable: Counter = new Counter("inference_picker.feed.tables_unreadable");
+  private readonly wakeValue: StaticArray<u8> = [1];
 
   /** `self` tells this VM from every other of the process. */
   constructor(private readonly self: u64) {
@@ -55,23 +71,29 @@ export class Vm {
     this.lease = new Lease(self);
   }
 
-  /** A root context was configured: it becomes the active one unless a newer generation is. */
-  configure(root: u32, settings: Settings): void {
-    if (this.activeRoot != 0 && settings.generation < this.settings.generation) return;
-    this.activate(root);
-    this.settings = settings;
-    this.feed.retarget(settings.feeds);
+  /** A root context was configured: it becomes the active one, unless one of a higher generation lives. */
+  configure(id: u32, settings: Settings): void {
+    const root = new Root(id, settings);
+    this.roots.put(root);
+    setTickPeriod(settings.tickMs);
+    if (this.activeRoot != 0 && this.activeRoot != id && settings.generation < this.settings.generation) {
+      log(
+        LEVEL_INFO,
+        "generation " +
+          settings.generation.toString() +
+          " waits until generation " +
+          this.settings.generation.toString() +
+          " is gone",
+      );
+    } else this.activate(root, id);
     // The table of the process is there at once, before the first tick: a swap under load needs it.
     this.adoptShared();
   }
 
-  tick(root: u32): void {
+  tick(id: u32): void {
+    if (id != this.activeRoot && !this.takesOver(id)) return;
+    this.activeTicks++;
     const nowMs = monotonicMs();
-    if (root != this.activeRoot) {
-      if (nowMs - this.activeTickMs < ROOT_GONE_MS) return;
-      this.activate(root);
-    }
-    this.activeTickMs = nowMs;
     if (this.picks > 0) {
       this.picksCounter.add(this.picks);
       this.picks = 0;
@@ -81,14 +103,13 @@ export class Vm {
       this.memoryPages += grownPages;
       this.memoryGrowth.add((<i64>grownPages) << 16);
     }
-    const changed = this.ledger.changes != this.publishedChanges;
-    this.publishedChanges = this.ledger.changes;
-    if (this.queueOwner != root) {
+    if (this.queueOwner != id) {
       this.slots.adoptQueue();
-      this.queueOwner = root;
+      this.queueOwner = id;
     }
-    const othersChanged = this.slots.tick(nowMs, this.ledger, changed);
-    const wasHeld = this.lease.held;
+    const changed = this.ledger.changes != this.seenChanges;
+    this.seenChanges = this.ledger.changes;
+    const othersChanged = this.slots.tick(nowMs, this.ledger);
     this.lease.tick(nowMs, this.settings.generation);
     if (this.lease.tableVersion != this.decodedVersion) this.adoptShared();
     if (this.lease.held) {
@@ -99,10 +120,10 @@ export class Vm {
         this.picker,
         this.settings,
         this.self,
-        this.slots.live,
+        this.slots,
         changed || othersChanged,
       );
-    } else if (wasHeld) this.feed.drop();
+    } else this.feed.drop();
     if (this.ready) this.table.age(nowMs);
   }
 
@@ -114,42 +135,112 @@ export class Vm {
     if (this.lease.tableVersion != this.decodedVersion) this.adoptShared();
   }
 
-  /** The feed's message is in the host's buffer. */
+  /**
+   * The feed's message is in the host's buffer. A VM that slept through its lease wakes up here, before its
+   * tick: the store's token is taken first, the lease is looked at next, and whoever claims after that
+   * writes the store with another token before this VM could.
+   */
   receive(token: u32, bytes: u32): void {
+    if (!this.feed.knows(token)) return;
+    if (bytes > MAX_MESSAGE_BYTES) {
+      this.feed.refuse(REFUSED_OVERSIZED);
+      return;
+    }
+    this.store.look();
+    this.lease.read();
+    if (!this.lease.mine) {
+      this.feed.drop();
+      return;
+    }
     if (!getBuffer(BUFFER_GRPC_MESSAGE, 0, bytes)) return;
     const nowMs = monotonicMs();
     const message = arrivedPtr();
     const messageBytes = arrivedBytes();
     if (!this.feed.receive(token, message, messageBytes, nowMs, this.table)) return;
     this.applied(nowMs);
-    const version = this.lease.tableVersion + 1;
-    if (!this.store.write(message, messageBytes, nowMs, version)) return;
+    // Above the stored one too: a holder that lost the lease in between may have stored without publishing.
+    const version = max(this.lease.tableVersion, this.store.version) + 1;
+    if (!this.store.write(message, messageBytes, nowMs, version)) {
+      this.feed.drop();
+      return;
+    }
     this.decodedVersion = version;
-    if (!this.lease.publish(nowMs, this.settings.generation, version)) return;
-    this.slots.wakeOthers(changetype<usize>(this.wakeValue), this.wakeValue.length);
+    if (!this.lease.publish(nowMs, this.settings.generation, version)) {
+      this.feed.drop();
+      return;
+    }
+    this.slots.wakeOthers(addressOf(this.wakeValue), this.wakeValue.length);
   }
 
   closed(token: u32): void {
     this.feed.closed(token, monotonicMs());
   }
 
-  /** A root context is being taken down. */
-  deleted(root: u32): void {
-    if (root == this.activeRoot) this.activeTickMs = -ROOT_GONE_MS;
+  /** A stream of `root` begins; its headers come next. */
+  began(stream: u32, root: u32): void {
+    const found = this.roots.find(root);
+    this.newestStream = stream;
+    this.newestByProperty = (found != null ? found.settings : this.settings).pickByProperty;
   }
 
-  private readonly wakeValue: StaticArray<u8> = [1];
+  /** How the root of the stream wants picks; to be asked at the stream's headers. */
+  picksByProperty(stream: u32): bool {
+    return stream == this.newestStream ? this.newestByProperty : this.settings.pickByProperty;
+  }
 
-  private activate(root: u32): void {
+  /** A root context is being taken down, or a stream has ended. */
+  deleted(id: u32): void {
+    if (!this.roots.remove(id) || id != this.activeRoot) return;
+    // Its streams go with it.
+    this.feed.forget();
+    this.activeRoot = 0;
+    this.promote(id);
+  }
+
+  /** A tick of a root that is not the active one: does it become that? */
+  private takesOver(id: u32): bool {
+    const root = this.roots.find(id);
+    if (root == null) return false;
+    if (root.seenTicks != this.activeTicks) {
+      root.seenTicks = this.activeTicks;
+      root.missed = 0;
+    } else root.missed++;
+    if (root.missed < MISSED_TICKS) {
+      if (!root.slowed) setTickPeriod(WAITING_TICK_MS);
+      root.slowed = true;
+      return false;
+    }
+    this.roots.remove(this.activeRoot);
+    this.promote(id);
+    return this.activeRoot == id;
+  }
+
+  /** Makes the best root that is left the active one. */
+  private promote(caller: u32): void {
+    let best = this.roots.best();
+    while (best != null && !actFor(best.id)) {
+      this.roots.remove(best.id);
+      best = this.roots.best();
+    }
+    if (best != null) this.activate(best, caller);
+  }
+
+  /** `caller` is the context whose callback runs. */
+  private activate(root: Root, caller: u32): void {
     const previous = this.activeRoot;
-    if (root == previous) return;
-    this.activeRoot = root;
-    if (previous == 0) return;
-    // A stream belongs to the root context that opened it, and only for that one can it be closed.
-    if (actFor(previous)) this.feed.drop();
-    else this.feed.forget();
-    actFor(root);
+    if (previous != 0) {
+      // A stream belongs to the root context that opened it, and only for that one can it be closed.
+      if (actFor(previous)) this.feed.drop();
+      else this.feed.forget();
+    }
+    this.activeRoot = root.id;
+    this.settings = root.settings;
+    root.slowed = false;
+    root.missed = 0;
     this.queueOwner = 0;
+    this.feed.retarget(root.settings.feeds);
+    if (root.id != caller && actFor(root.id)) setTickPeriod(root.settings.tickMs);
+    actFor(caller);
   }
 
   /** Decodes the table in shared data, once per version; true once there is any table. */

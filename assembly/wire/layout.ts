@@ -32,7 +32,7 @@ export const VERSION: u32 = 1;
 // --- header ---------------------------------------------------------------------------------
 export const HEADER_MAGIC: u32 = 0;
 export const HEADER_VERSION: u32 = 4;
-/** Bytes before the section directory, at least HEADER_FIXED_BYTES. */
+/** Bytes before the section directory: HEADER_FIXED_BYTES, in every message of this version. */
 export const HEADER_HEADER_BYTES: u32 = 6;
 export const HEADER_KIND: u32 = 8;
 export const HEADER_FLAGS: u32 = 10;
@@ -251,7 +251,7 @@ export const IDENTITY_STRIDE: u32 = 40;
 /*  ENDPOINTS of a report
  *   0       8           12          16          24
  *  | id    | requests  | uncached  | resident  | picks
- *  | u64   | in flight | tokens    | tokens u64| u64, counts up
+ *  | u64   | in flight | tokens    | tokens u64| u64; counts up while the VMs live, falls when one dies
  */
 export const TALLY_ID: u32 = 0;
 export const TALLY_REQUESTS: u32 = 8;

@@ -7,11 +7,13 @@ import {
   ENTRY_COUNT,
   ENTRY_OFFSET,
   ENTRY_STRIDE,
+  HEADER_EPOCH,
   HEADER_FIXED_BYTES,
   HEADER_HEADER_BYTES,
   HEADER_KIND,
   HEADER_MAGIC,
   HEADER_SECTION_COUNT,
+  HEADER_SEQUENCE,
   HEADER_TOTAL_BYTES,
   HEADER_VERSION,
   IDENTITY_STRIDE,
@@ -174,4 +176,14 @@ export function sectionCount(ptr: usize, section: u32): i32 {
 export function sectionStride(ptr: usize, section: u32): u32 {
   const entry = entryOf(ptr, section);
   return entry == 0 ? 0 : load<u16>(entry + ENTRY_STRIDE);
+}
+
+/** Start of the writer's life, of a checked message. */
+export function messageEpoch(ptr: usize): u64 {
+  return load<u64>(ptr + HEADER_EPOCH);
+}
+
+/** Number of a checked message within its epoch. */
+export function messageSequence(ptr: usize): u64 {
+  return load<u64>(ptr + HEADER_SEQUENCE);
 }

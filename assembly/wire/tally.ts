@@ -23,3 +23,23 @@ export function writeTally(
   store<u64>(ptr + TALLY_RESIDENT_TOKENS, resident);
   store<u64>(ptr + TALLY_PICKS, picks);
 }
+
+/** The endpoint of a TALLY row. */
+export function tallyId(row: usize): u64 {
+  return load<u64>(row + TALLY_ID);
+}
+
+/** Requests in flight to it. */
+export function tallyRequests(row: usize): u32 {
+  return load<u32>(row + TALLY_REQUESTS);
+}
+
+/** Prompt tokens in flight to it and not yet computed, capped at 32 bits. */
+export function tallyUncached(row: usize): u32 {
+  return load<u32>(row + TALLY_UNCACHED_TOKENS);
+}
+
+/** Prompt tokens in flight to it. */
+export function tallyResident(row: usize): u64 {
+  return load<u64>(row + TALLY_RESIDENT_TOKENS);
+}

@@ -37,7 +37,7 @@ describe("the controller's process", () => {
     const { code, out, err } = await run(["--pools-file", poolsFile, "--filter-tick-ms", "1"]);
     assert.equal(code, 2);
     assert.equal(out, "");
-    assert.equal(err, '--filter-tick-ms: "1" is not an integer from 5 to 1000\n');
+    assert.equal(err, '--filter-tick-ms: "1" is not an integer from 5 to 250\n');
   });
 
   it("says what is wrong with its pools file and ends with 1", async () => {

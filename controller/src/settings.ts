@@ -146,7 +146,7 @@ export function parseSettings(
     rpcTls: serverTls(optional("tlsCert"), optional("tlsKey"), optional("tlsClientCa")),
     web: listen("webListen", required("webListen")),
     wasmFile: optional("wasmFile"),
-    filterTickMs: integer("filterTick", required("filterTick"), 5, 1000),
+    filterTickMs: integer("filterTick", required("filterTick"), 5, 250),
     feedClusters: names("feedClusters", required("feedClusters"), 8),
     systemCaFile: required("systemCa"),
     pushIntervalMs,

@@ -95,7 +95,7 @@ test("with an allocator that never takes back, picks, counts, merges, ageing and
     for (let index = 0; index < PROFILES.length; index++) exports.benchPick(index, 2000);
     exports.age(10);
     exports.beginMerge();
-    for (let row = 0; row < 100; row++) exports.mergeRow(endpoint(addressOf(row)).id, 1, 1, 1n, 1n);
+    for (let row = 0; row < 100; row++) exports.mergeRow(endpoint(addressOf(row)).id, 1, 1, 1n);
     exports.endMerge();
     exports.writeTallies(room, 200, 1);
     exports.writeTotals(room, 200);

@@ -41,7 +41,7 @@ interface CoreExports {
   inFlightUncached(account: number): bigint;
   inFlightResident(account: number): bigint;
   beginMerge(): void;
-  mergeRow(id: bigint, requests: number, uncached: number, resident: bigint, picks: bigint): void;
+  mergeRow(id: bigint, requests: number, uncached: number, resident: bigint): void;
   endMerge(): void;
   writeTallies(ptr: number, capacityRows: number, includeIdle: number): number;
   writeTotals(ptr: number, capacityRows: number): number;

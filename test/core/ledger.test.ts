@@ -95,7 +95,7 @@ test("a merge replaces the other roots' counts when it ends, not before; unknown
   const id = (index: number): bigint => endpoint(addressOf(index)).id;
   const merge = (...rows: [number, number][]): void => {
     exports.beginMerge();
-    for (const [index, requests] of rows) exports.mergeRow(id(index), requests, 7, 9n, 1n);
+    for (const [index, requests] of rows) exports.mergeRow(id(index), requests, 7, 9n);
     exports.endMerge();
   };
   const flying = (): readonly number[] => [0, 1].map((row) => exports.inFlight(exports.rowAccount(row)));
@@ -105,7 +105,7 @@ test("a merge replaces the other roots' counts when it ends, not before; unknown
   merge([1, 1], [0, 8]);
   assert.deepEqual(flying(), [8, 1]);
   exports.beginMerge();
-  exports.mergeRow(id(0), 99, 0, 0n, 0n);
+  exports.mergeRow(id(0), 99, 0, 0n);
   assert.deepEqual(flying(), [8, 1]);
   merge();
   assert.deepEqual(flying(), [0, 0]);
@@ -119,7 +119,7 @@ test("tallies hold the own counts, with or without idle endpoints, within the ro
   exports.openRequest(exports.rowAccount(2), 1, 2);
   exports.closeRequest(exports.rowAccount(2), 1, 2);
   exports.beginMerge();
-  exports.mergeRow(endpoint(addressOf(0)).id, 5, 5, 5n, 5n);
+  exports.mergeRow(endpoint(addressOf(0)).id, 5, 5, 5n);
   exports.endMerge();
   const busy = { id: endpoint(addressOf(1)).id, requests: 1, uncached: 30, resident: 40n, picks: 1n };
   assert.deepEqual(tallies(core, 10, false), [busy]);
@@ -160,7 +160,7 @@ test(`the ledger agrees with a plain count over random openings, ends, tables an
       for (const index of present) {
         const requests = random.below(5);
         others.set(index, requests);
-        exports.mergeRow(endpoint(addressOf(index)).id, requests, 0, 0n, 0n);
+        exports.mergeRow(endpoint(addressOf(index)).id, requests, 0, 0n);
       }
       exports.endMerge();
     }

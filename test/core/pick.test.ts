@@ -116,7 +116,7 @@ test("among equal scores fewer requests in flight come first, own, merged and re
   const { exports } = core;
   core.open(addressOf(1));
   exports.beginMerge();
-  exports.mergeRow(endpoint(addressOf(2)).id, 3, 0, 0n, 0n);
+  exports.mergeRow(endpoint(addressOf(2)).id, 3, 0, 0n);
   exports.endMerge();
   assert.deepEqual(core.pickRows(0), [3, 1, 0]);
 });

@@ -17,12 +17,30 @@ function refusal(configuration: string): string {
 test("a wrong configuration is refused with the path and the bound", () => {
   assert.match(refusal('{"feed":[]}'), /feed.*unknown key/);
   assert.match(refusal('{"tickMs":1}'), /tickMs.*5/);
+  assert.match(refusal('{"tickMs":251}'), /tickMs.*5\.\.250/);
   assert.match(refusal('{"tickMs":"25"}'), /tickMs/);
   assert.match(refusal('{"generation":-1}'), /generation/);
   assert.match(refusal('{"feeds":[{"cluster":""}]}'), /feeds\[0\]\.cluster/);
   assert.match(refusal('{"feeds":[{"cluster":"a","port":1}]}'), /feeds\[0\]\.port/);
   assert.match(refusal('{"pick":"metadata"}'), /pick.*metadata/);
   for (const text of ["[]", "{", '{"tickMs":25', "null", "{}x", "\u0000"]) refusal(text);
+});
+
+test("a key that comes twice is refused, since nobody could say which one counts", () => {
+  assert.match(refusal('{"feeds":[{"cluster":"a"}],"feeds":[{"cluster":"b"}]}'), /feeds: given twice/);
+  assert.match(refusal('{"node":"a","tickMs":25,"node":"a"}'), /node: given twice/);
+  assert.match(refusal('{"feeds":[{"cluster":"a","cluster":"b"}]}'), /feeds\[0\]\.cluster: given twice/);
+});
+
+test("a host without a monotonic clock is refused: no lease or age would mean anything", () => {
+  const host = new Process({
+    module: MODULE,
+    workers: 1,
+    probeImports: () => ({ wasi_snapshot_preview1: { clock_time_get: () => 58 } }),
+  });
+  assert.throws(() => host.deploy({ configuration: "{}" }), /refused/);
+  assert.match(host.logs.at(-1)!.text, /no monotonic clock/);
+  host.assertClean();
 });
 
 test("an empty configuration and an empty object are the defaults", () => {

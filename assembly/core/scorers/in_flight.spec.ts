@@ -11,7 +11,7 @@ describe("in_flight", () => {
     const scoring = new Scoring().take(builder);
     scoring.open(0, 1).open(2, 4);
     scoring.ledger.beginMerge();
-    scoring.ledger.mergeRow(scoring.table.rowId[0], 2, 0, 0, 0);
+    scoring.ledger.mergeRow(scoring.table.rowId[0], 2, 0, 0);
     scoring.ledger.endMerge();
     scoring.run(SCORER_IN_FLIGHT);
     expect(scoring.of(0)).toBe(0, "1 own + 2 merged + 2 remote");

@@ -1,20 +1,15 @@
-import {
-  ACCEPTED,
-  HEADER_EPOCH,
-  HEADER_SEQUENCE,
-  KIND_TABLE,
-  REFUSED_STALE_SEQUENCE,
-} from "../../wire/layout";
-import { checkMessage } from "../../wire/reader";
+import { ACCEPTED, KIND_TABLE, REFUSED_STALE_SEQUENCE } from "../../wire/layout";
+import { checkMessage, messageEpoch, messageSequence } from "../../wire/reader";
 import { Ledger } from "../../core/ledger";
 import { Picker } from "../../core/picker";
 import { Table } from "../../core/table";
 import { Counter } from "../../abi/metrics";
 import { FeedTarget, Settings } from "../settings";
+import { Slots } from "../slots";
 import { Link } from "./link";
 import { Report } from "./report";
 
-/** Silence after which a controller's epoch no longer keeps an older one's tables out. */
+/** Time without a good table after which a controller's epoch no longer keeps an older one's tables out. */
 const SILENT_MS: f64 = 2000;
 const REPORT_EVERY_MS: f64 = 100;
 const HELLO_EVERY_MS: f64 = 1000;
@@ -33,6 +28,7 @@ export class Feed {
   /** Counts moved since the last report. */
   private dirty: bool = false;
   private readonly acceptedCounter: Counter = new Counter("inference_picker.feed.tables_accepted");
+  private readonly outrankedCounter: Counter = new Counter("inference_picker.feed.tables_outranked");
   private readonly refusedCounter: Counter = new Counter("inference_picker.feed.tables_refused");
 
   /** Replaces the targets; live streams of the old ones are closed. */
@@ -40,6 +36,7 @@ export class Feed {
     this.drop();
     this.links = [];
     for (let i = 0; i < targets.length; i++) this.links.push(new Link(targets[i]));
+    this.report.forgetNode();
   }
 
   /** Dials what is due and reports: at once on a new stream, else when counts changed, else once a second. */
@@ -50,7 +47,7 @@ export class Feed {
     picker: Picker,
     settings: Settings,
     self: u64,
-    liveSlots: i32,
+    slots: Slots,
     changed: bool,
   ): void {
     let opened = false;
@@ -60,36 +57,50 @@ export class Feed {
     if (!opened && since < (this.dirty ? REPORT_EVERY_MS : HELLO_EVERY_MS)) return;
     this.dirty = false;
     this.reportedMs = nowMs;
-    this.report.build(table, ledger, picker, settings, self, this.refused, this.lastRefusal, liveSlots);
+    slots.mergePicks(ledger);
+    this.report.build(table, ledger, picker, settings, self, this.refused, this.lastRefusal, slots.live);
     for (let i = 0; i < this.links.length; i++) this.links[i].send(this.report.ptr, this.report.bytes);
   }
 
   /**
    * A message from a controller. True if `table` took it. The rule: within an epoch the sequence must
-   * rise; a later epoch (a controller that started later) always wins; an earlier one only while
-   * no stream of the present epoch is open and heard of.
+   * rise; a later epoch (a controller that started later) always wins; an earlier one only while no
+   * open stream has lately brought a good table of the present epoch.
    */
   receive(token: u32, message: usize, bytes: u32, nowMs: f64, table: Table): bool {
     const link = this.linkOf(token);
     if (link == null) return false;
-    link.heard(nowMs);
+    link.heard();
     let verdict = checkMessage(message, bytes, KIND_TABLE);
     if (verdict == ACCEPTED) {
-      const epoch = load<u64>(message + HEADER_EPOCH);
-      const sequence = load<u64>(message + HEADER_SEQUENCE);
-      link.epoch = epoch;
-      if (epoch == table.epoch && sequence <= table.sequence) verdict = REFUSED_STALE_SEQUENCE;
-      else if (epoch < table.epoch && this.hears(table.epoch, nowMs)) return false;
+      const epoch = messageEpoch(message);
+      if (epoch < table.epoch && this.hears(table.epoch, nowMs)) {
+        this.outrankedCounter.add();
+        return false;
+      }
+      if (epoch == table.epoch && messageSequence(message) <= table.sequence)
+        verdict = REFUSED_STALE_SEQUENCE;
       else verdict = table.decode(message, bytes, nowMs);
+      if (verdict == ACCEPTED) {
+        link.accepted(nowMs, epoch);
+        this.acceptedCounter.add();
+        return true;
+      }
     }
-    if (verdict == ACCEPTED) {
-      this.acceptedCounter.add();
-      return true;
-    }
+    this.refuse(verdict);
+    return false;
+  }
+
+  /** Counts a message that was not taken, for a REFUSED_* reason. */
+  refuse(verdict: u32): void {
     this.refused++;
     this.lastRefusal = verdict;
     this.refusedCounter.add();
-    return false;
+  }
+
+  /** Is it a stream of ours? */
+  knows(token: u32): bool {
+    return this.linkOf(token) != null;
   }
 
   /** False for a stream that is not ours (any more). */
@@ -111,7 +122,7 @@ export class Feed {
   private hears(epoch: u64, nowMs: f64): bool {
     for (let i = 0; i < this.links.length; i++) {
       const link = this.links[i];
-      if (link.token != 0 && link.epoch == epoch && nowMs - link.lastMessageMs < SILENT_MS) return true;
+      if (link.token != 0 && link.epoch == epoch && nowMs - link.acceptedMs < SILENT_MS) return true;
     }
     return false;
   }

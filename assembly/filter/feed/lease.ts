@@ -1,21 +1,22 @@
 import { arrivedBytes, arrivedPtr } from "../../abi/memory";
-import { arrivedCas, getShared, setShared } from "../../abi/shared_data";
+import { CREATE, arrivedCas, getShared, setShared } from "../../abi/shared_data";
 import { Text } from "../../abi/text";
+import { addressOf } from "../../wire/bytes";
+import {
+  LEASE_BYTES,
+  leaseExpiresMs,
+  leaseGeneration,
+  leaseHolder,
+  leaseTableVersion,
+  writeLease,
+} from "../../wire/shared";
 import { SHARED_PREFIX } from "../names";
 
-/*  The lease's value, 32 bytes:
- *   0            8         16             24        28
- *  | generation | holder  | expires       | table   | reserved |
- *  | u64        | u64     | monotonic ms  | version |          |
- *  |            |         | f64           | u32     |          |
+/**
+ * How long a silent holder keeps it: what a trapped VM costs the feed at most, beside a tick. It is
+ * renewed at the first tick after TERM - RENEW_WITHIN, so that the longest tick (MAX_TICK_MS in
+ * settings.ts) must stay well below RENEW_WITHIN.
  */
-const GENERATION: usize = 0;
-const HOLDER: usize = 8;
-const EXPIRES: usize = 16;
-const TABLE_VERSION: usize = 24;
-const LEASE_BYTES: i32 = 32;
-
-/** How long a silent holder keeps it: what a trapped VM costs the feed at most, beside a tick. */
 const TERM_MS: f64 = 1000;
 const RENEW_WITHIN_MS: f64 = 600;
 /**
@@ -31,67 +32,70 @@ const ABANDONED_MS: f64 = 30000;
 export class Lease {
   /** As read last. */
   tableVersion: u32 = 0;
+  /** Ours as of the last `tick`, `read` or `publish`, and worth the work of a holder. */
   held: bool = false;
   private readonly key: Text = new Text(SHARED_PREFIX + "lease");
   private readonly value: StaticArray<u8> = new StaticArray<u8>(LEASE_BYTES);
-  private cas: u32 = 0;
+  private cas: u32 = CREATE;
   private generation: u64 = 0;
   private holder: u64 = 0;
   private expiresMs: f64 = 0;
 
   constructor(private readonly self: u64) {}
 
+  /** Nobody else has claimed it, as read last; an expired one too is its holder's until then. */
+  get mine(): bool {
+    return this.holder == this.self;
+  }
+
   /** Reads, renews or claims; afterwards `held` and `tableVersion` are true for this tick. */
   tick(nowMs: f64, generation: u64): void {
     this.read();
-    const mine = this.holder == this.self;
-    if (mine && generation >= this.generation) {
-      this.held =
-        nowMs < this.expiresMs - RENEW_WITHIN_MS || this.write(nowMs, generation, this.tableVersion);
+    if (this.mine) {
+      const isFresh = generation == this.generation && nowMs < this.expiresMs - RENEW_WITHIN_MS;
+      this.held = isFresh || this.write(nowMs, generation, this.tableVersion);
       return;
     }
+    // Nobody writes an expiry so far ahead (nor one that is no number): it is not a lease.
+    const broken = !(this.expiresMs < nowMs + 2 * TERM_MS);
     const expired = nowMs >= this.expiresMs;
     const claimable =
+      broken ||
       generation > this.generation ||
       (expired && generation == this.generation) ||
       nowMs >= this.expiresMs + ABANDONED_MS;
     this.held = claimable && this.write(nowMs, generation, this.tableVersion);
   }
 
-  /** Publishes a new table version; false where the lease was lost meanwhile. */
+  /** Publishes a new table version and renews; false where the lease was lost since `read`. */
   publish(nowMs: f64, generation: u64, tableVersion: u32): bool {
-    this.read();
-    if (this.holder != this.self) {
-      this.held = false;
-      return false;
-    }
     this.held = this.write(nowMs, generation, tableVersion);
     return this.held;
   }
 
-  /** Refreshes `tableVersion`; an absent or foreign value reads as never held. */
+  /** Refreshes `mine` and `tableVersion`; an absent or foreign value reads as never held. */
   read(): void {
-    this.cas = 0;
+    this.cas = CREATE;
     this.generation = 0;
     this.holder = 0;
     this.expiresMs = 0;
     this.tableVersion = 0;
-    if (!getShared(this.key.ptr, this.key.bytes)) return;
-    this.cas = arrivedCas();
-    if (arrivedBytes() < LEASE_BYTES) return;
-    const value = arrivedPtr();
-    this.generation = load<u64>(value, GENERATION);
-    this.holder = load<u64>(value, HOLDER);
-    this.expiresMs = load<f64>(value, EXPIRES);
-    this.tableVersion = load<u32>(value, TABLE_VERSION);
+    if (getShared(this.key.ptr, this.key.bytes)) {
+      this.cas = arrivedCas();
+      if (arrivedBytes() >= LEASE_BYTES) {
+        const value = arrivedPtr();
+        this.generation = leaseGeneration(value);
+        this.holder = leaseHolder(value);
+        this.expiresMs = leaseExpiresMs(value);
+        this.tableVersion = leaseTableVersion(value);
+      }
+    }
+    if (!this.mine) this.held = false;
   }
 
   private write(nowMs: f64, generation: u64, tableVersion: u32): bool {
-    const value = changetype<usize>(this.value);
-    store<u64>(value, generation, GENERATION);
-    store<u64>(value, this.self, HOLDER);
-    store<f64>(value, nowMs + TERM_MS, EXPIRES);
-    store<u32>(value, tableVersion, TABLE_VERSION);
+    const value = addressOf(this.value);
+    writeLease(value, generation, this.self, nowMs + TERM_MS, tableVersion);
     if (!setShared(this.key.ptr, this.key.bytes, value, LEASE_BYTES, this.cas)) return false;
     this.generation = generation;
     this.holder = this.self;

@@ -11,9 +11,10 @@ const LAST_BACKOFF_MS: f64 = 500;
 export class Link {
   /** 0 while there is no stream. */
   token: u32 = 0;
-  /** Epoch of the last table that came over this stream; 0 before the first. */
+  /** Epoch of the last good table that came over this stream; 0 before the first. */
   epoch: u64 = 0;
-  lastMessageMs: f64 = 0;
+  /** When that was. */
+  acceptedMs: f64 = 0;
   private readonly service: StaticArray<u8>;
   private dialAtMs: f64 = 0;
   private backoffMs: f64 = FIRST_BACKOFF_MS;
@@ -30,9 +31,15 @@ export class Link {
     return this.token != 0;
   }
 
-  heard(nowMs: f64): void {
-    this.lastMessageMs = nowMs;
+  /** Something came: whoever it is can be reached. */
+  heard(): void {
     this.backoffMs = FIRST_BACKOFF_MS;
+  }
+
+  /** What came was a good table. */
+  accepted(nowMs: f64, epoch: u64): void {
+    this.epoch = epoch;
+    this.acceptedMs = nowMs;
   }
 
   /** Only from `proxy_on_grpc_close`: there the host still keeps the stream, until it is told that we do not. */

@@ -3,34 +3,14 @@ import { getProperty } from "../../abi/properties";
 import { Ledger } from "../../core/ledger";
 import { Picker } from "../../core/picker";
 import { Table } from "../../core/table";
+import { addressOf } from "../../wire/bytes";
 import {
   DIRECTORY_ENTRY_BYTES,
-  ENTRY_COUNT,
-  ENTRY_OFFSET,
-  ENTRY_STRIDE,
-  HEADER_EPOCH,
   HEADER_FIXED_BYTES,
-  HEADER_FLAGS,
-  HEADER_HEADER_BYTES,
-  HEADER_KIND,
-  HEADER_MAGIC,
-  HEADER_SECTION_COUNT,
-  HEADER_SEQUENCE,
-  HEADER_TOTAL_BYTES,
-  HEADER_VERSION,
-  IDENTITY_GENERATION,
-  IDENTITY_HOLDER,
-  IDENTITY_LAST_REFUSAL,
-  IDENTITY_LIVE_SLOTS,
-  IDENTITY_NODE,
-  IDENTITY_REFUSED,
   IDENTITY_STRIDE,
   KIND_REPORT,
-  MAGIC,
   MAX_ENDPOINTS,
   MAX_STRING_BYTES,
-  POOL_TERMS_ID,
-  POOL_TERMS_MISSING,
   POOL_TERMS_STRIDE,
   REPORT_SECTIONS,
   REPORT_SECTION_ENDPOINTS,
@@ -38,8 +18,8 @@ import {
   REPORT_SECTION_POOLS,
   REPORT_SECTION_STRINGS,
   TALLY_STRIDE,
-  VERSION,
 } from "../../wire/layout";
+import { writeHeader, writeIdentity, writePoolTerms, writeSection } from "../../wire/writer";
 import { PROPERTY_NODE_ID } from "../names";
 import { Settings } from "../settings";
 
@@ -59,14 +39,18 @@ export class Report {
       const missing = picker.missingTerms(table, pool);
       if (missing == 0) continue;
       const row = rows + count++ * POOL_TERMS_STRIDE;
-      store<u64>(row + POOL_TERMS_ID, table.poolId[pool]);
-      store<u64>(row + POOL_TERMS_MISSING, missing);
+      writePoolTerms(row, table.poolId[pool], missing);
     }
     return count;
   }
 
+  /** The configuration may name the node differently now. */
+  forgetNode(): void {
+    this.node = new ArrayBuffer(0);
+  }
+
   get ptr(): usize {
-    return changetype<usize>(this.value);
+    return addressOf(this.value);
   }
 
   build(
@@ -95,27 +79,12 @@ export class Report {
     const lacking = this.writeMissingTerms(base + pools, table, picker);
     this.bytes = <i32>(pools + lacking * POOL_TERMS_STRIDE);
 
-    memory.fill(base, 0, tallies);
-    store<u32>(base + HEADER_MAGIC, MAGIC);
-    store<u16>(base + HEADER_VERSION, <u16>VERSION);
-    store<u16>(base + HEADER_HEADER_BYTES, <u16>HEADER_FIXED_BYTES);
-    store<u16>(base + HEADER_KIND, <u16>KIND_REPORT);
-    store<u16>(base + HEADER_FLAGS, 0);
-    store<u32>(base + HEADER_TOTAL_BYTES, this.bytes);
-    store<u64>(base + HEADER_EPOCH, table.epoch);
-    store<u64>(base + HEADER_SEQUENCE, table.sequence);
-    store<u32>(base + HEADER_SECTION_COUNT, REPORT_SECTIONS);
-    directory(base, REPORT_SECTION_IDENTITY, identity, 1, IDENTITY_STRIDE);
-    directory(base, REPORT_SECTION_ENDPOINTS, tallies, rows, TALLY_STRIDE);
-    directory(base, REPORT_SECTION_STRINGS, strings, nodeBytes, 1);
-    directory(base, REPORT_SECTION_POOLS, pools, lacking, POOL_TERMS_STRIDE);
-    const row = base + identity;
-    store<u32>(row + IDENTITY_NODE + 4, nodeBytes);
-    store<u64>(row + IDENTITY_GENERATION, settings.generation);
-    store<u64>(row + IDENTITY_HOLDER, holder);
-    store<u32>(row + IDENTITY_REFUSED, refused);
-    store<u32>(row + IDENTITY_LAST_REFUSAL, lastRefusal);
-    store<u32>(row + IDENTITY_LIVE_SLOTS, liveSlots);
+    writeHeader(base, KIND_REPORT, this.bytes, table.epoch, table.sequence, REPORT_SECTIONS);
+    writeSection(base, REPORT_SECTION_IDENTITY, identity, 1, IDENTITY_STRIDE);
+    writeSection(base, REPORT_SECTION_ENDPOINTS, tallies, rows, TALLY_STRIDE);
+    writeSection(base, REPORT_SECTION_STRINGS, strings, nodeBytes, 1);
+    writeSection(base, REPORT_SECTION_POOLS, pools, lacking, POOL_TERMS_STRIDE);
+    writeIdentity(base + identity, nodeBytes, settings.generation, holder, refused, lastRefusal, liveSlots);
   }
 }
 
@@ -126,11 +95,4 @@ function nodeName(configured: string): ArrayBuffer {
   const name = new ArrayBuffer(bytes);
   memory.copy(changetype<usize>(name), arrivedPtr(), bytes);
   return name;
-}
-
-function directory(base: usize, section: u32, offset: u32, count: u32, stride: u32): void {
-  const entry = base + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
-  store<u32>(entry + ENTRY_OFFSET, offset);
-  store<u32>(entry + ENTRY_COUNT, count);
-  store<u16>(entry + ENTRY_STRIDE, <u16>stride);
 }

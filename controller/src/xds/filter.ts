@@ -22,7 +22,7 @@ export interface FilterSettings {
   /** SHA-256 of the module. Envoy reads the file only when it is sent another resource. */
   readonly moduleSha256?: string | undefined;
   readonly feeds: readonly FeedTarget[];
-  /** The root contexts' tick in ms, 5 to 1000. */
+  /** The root contexts' tick in ms, 5 to 250. */
   readonly tickMs: number;
 }
 

@@ -26,7 +26,10 @@ export function generalCalls(vm: Vm): HostFunctions {
 
     proxy_set_tick_period_milliseconds(periodMs: number): number {
       const context = vm.context();
-      if (!(context instanceof Root) || vm.phase === undefined || !ROOT_PHASES.has(vm.phase)) {
+      // A root that is being deleted may still speed up another one, which it made the effective context.
+      const mayTick =
+        vm.phase === "delete" ? context !== vm.caller() : vm.phase !== undefined && ROOT_PHASES.has(vm.phase);
+      if (!(context instanceof Root) || !mayTick) {
         vm.fail("proxy_set_tick_period_milliseconds", "only a root context has a tick");
       }
       context.setTickPeriod(periodMs >>> 0);

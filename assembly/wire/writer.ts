@@ -1,0 +1,81 @@
+import {
+  DIRECTORY_ENTRY_BYTES,
+  ENTRY_COUNT,
+  ENTRY_OFFSET,
+  ENTRY_STRIDE,
+  HEADER_EPOCH,
+  HEADER_FIXED_BYTES,
+  HEADER_HEADER_BYTES,
+  HEADER_KIND,
+  HEADER_MAGIC,
+  HEADER_SECTION_COUNT,
+  HEADER_SEQUENCE,
+  HEADER_TOTAL_BYTES,
+  HEADER_VERSION,
+  IDENTITY_GENERATION,
+  IDENTITY_HOLDER,
+  IDENTITY_LAST_REFUSAL,
+  IDENTITY_LIVE_SLOTS,
+  IDENTITY_NODE,
+  IDENTITY_REFUSED,
+  IDENTITY_STRIDE,
+  MAGIC,
+  POOL_TERMS_ID,
+  POOL_TERMS_MISSING,
+  POOL_TERMS_STRIDE,
+  VERSION,
+} from "./layout";
+
+/** Writes a message's header and clears its directory: HEADER_FIXED_BYTES and an entry a section at `ptr`. */
+export function writeHeader(
+  ptr: usize,
+  kind: u32,
+  totalBytes: u32,
+  epoch: u64,
+  sequence: u64,
+  sections: u32,
+): void {
+  memory.fill(ptr, 0, HEADER_FIXED_BYTES + sections * DIRECTORY_ENTRY_BYTES);
+  store<u32>(ptr + HEADER_MAGIC, MAGIC);
+  store<u16>(ptr + HEADER_VERSION, <u16>VERSION);
+  store<u16>(ptr + HEADER_HEADER_BYTES, <u16>HEADER_FIXED_BYTES);
+  store<u16>(ptr + HEADER_KIND, <u16>kind);
+  store<u32>(ptr + HEADER_TOTAL_BYTES, totalBytes);
+  store<u64>(ptr + HEADER_EPOCH, epoch);
+  store<u64>(ptr + HEADER_SEQUENCE, sequence);
+  store<u32>(ptr + HEADER_SECTION_COUNT, sections);
+}
+
+/** Writes the directory entry of a section of `count` rows at `offset`, `stride` bytes apart. */
+export function writeSection(ptr: usize, section: u32, offset: u32, count: u32, stride: u32): void {
+  const entry = ptr + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
+  store<u32>(entry + ENTRY_OFFSET, offset);
+  store<u32>(entry + ENTRY_COUNT, count);
+  store<u16>(entry + ENTRY_STRIDE, <u16>stride);
+}
+
+/** Writes a report's IDENTITY row; the node's name is the first `nodeBytes` bytes of STRINGS. */
+export function writeIdentity(
+  row: usize,
+  nodeBytes: u32,
+  generation: u64,
+  holder: u64,
+  refused: u32,
+  lastRefusal: u32,
+  liveSlots: u32,
+): void {
+  memory.fill(row, 0, IDENTITY_STRIDE);
+  store<u32>(row + IDENTITY_NODE + 4, nodeBytes);
+  store<u64>(row + IDENTITY_GENERATION, generation);
+  store<u64>(row + IDENTITY_HOLDER, holder);
+  store<u32>(row + IDENTITY_REFUSED, refused);
+  store<u32>(row + IDENTITY_LAST_REFUSAL, lastRefusal);
+  store<u32>(row + IDENTITY_LIVE_SLOTS, liveSlots);
+}
+
+/** Writes a row of a report's POOLS section; `missing` has one bit a scorer. */
+export function writePoolTerms(row: usize, pool: u64, missing: u32): void {
+  memory.fill(row, 0, POOL_TERMS_STRIDE);
+  store<u64>(row + POOL_TERMS_ID, pool);
+  store<u32>(row + POOL_TERMS_MISSING, missing);
+}
