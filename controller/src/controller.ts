@@ -205,12 +205,17 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       ...(deps.lookup === undefined ? {} : { lookup: deps.lookup }),
     });
     closers.push(() => resolver.close());
+    let problem: string | null = null;
     const pools = watchPoolsFile(settings.poolsFile, {
       onInventory: (read) => {
+        problem = null;
         configured = read;
         resolver.setInventory(read);
       },
-      onError: onConfigError,
+      onError: (error) => {
+        problem = error.message.replaceAll("\n", "; ");
+        onConfigError(error);
+      },
       env: deps.env,
       setTimer,
     });
@@ -220,7 +225,14 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       const rows = publisher.rowsNow();
       return rows === undefined
         ? undefined
-        : tableView(rows, (id) => feed.picksOf(id), inFlightOf(feed), envoyViews(feed), missingTermsOf(feed));
+        : tableView(
+            rows,
+            (id) => feed.picksOf(id),
+            inFlightOf(feed),
+            envoyViews(feed),
+            missingTermsOf(feed),
+            problem,
+          );
     };
     const rpc = await startRpcServer({
       host: settings.rpc.host,

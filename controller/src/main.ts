@@ -75,7 +75,9 @@ function reachable(host: string): string {
 }
 
 function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  // One line, however many mistakes a file has: whoever starts us shows the last one.
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`${message.replaceAll("\n", "; ")}\n`);
   process.exit(1);
 }
 

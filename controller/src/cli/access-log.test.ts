@@ -74,7 +74,7 @@ describe("what is counted of it", () => {
   it("keeps apart what the filter did not pick and what no endpoint answered", () => {
     const figures = new ServedFigures();
     figures.add([entry(), entry({ picked: null }), entry({ picked: null, served: null, status: 503 })], 0);
-    assert.deepEqual([figures.requests, figures.unpicked, figures.unserved], [3, 1, 1]);
+    assert.deepEqual([figures.requests, figures.unpicked, figures.failed], [3, 1, 1]);
   });
 
   it("has percentiles by host over ten seconds", () => {

@@ -91,16 +91,14 @@ export class ServedFigures {
   requests = 0;
   /** Answered by a host that the filter did not pick. */
   unpicked = 0;
-  /** Answered by the gateway itself: refused, or no endpoint was reached. */
-  unserved = 0;
+  /** Answered 5xx, by whomever, or not at all. */
+  failed = 0;
 
   add(entries: readonly AccessLogEntry[], nowMs: number): void {
     for (const entry of entries) {
       this.requests++;
-      if (entry.served === null) {
-        this.unserved++;
-        continue;
-      }
+      if (entry.status === 0 || entry.status >= 500) this.failed++;
+      if (entry.served === null) continue;
       if (!wasPicked(entry)) this.unpicked++;
       let window = this.byHost.get(entry.served);
       if (window === undefined) {

@@ -45,7 +45,15 @@ describe("the live table", () => {
     assert.match(table.lines(WIDE)[3]!, / - +40 ms +40 ms$/, "one sample is no rate");
     table.update(view([endpoint("a", { picks: 110 })]), [{ ...served, duration_ms: 1250 }], 4000);
     assert.match(table.lines(WIDE)[3]!, / 2\.5 +1\.25 s +1\.25 s$/);
-    assert.equal(table.lines(WIDE).at(-1), "2 requests, 0 not picked by the filter, 0 without an endpoint");
+    assert.equal(table.lines(WIDE).at(-1), "2 requests, 0 not picked by the filter, 0 failed");
+  });
+
+  it("says what keeps an edit of the pools file out of force", () => {
+    const table = new LiveTable();
+    table.update({ ...view([endpoint("a")]), problem: "pools[0].x: is not a known key (line 3)" }, [], 0);
+    const lines = table.lines(WIDE);
+    assert.match(lines[1]!, /not in force: pools\[0\]\.x: is not a known key/);
+    assert.ok(lines.some((line) => line.startsWith("pool ")));
   });
 
   it("says what the pool's profile lacks, and how many Envoys report", () => {

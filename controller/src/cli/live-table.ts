@@ -4,6 +4,8 @@ import { cut, TextTable } from "./text-table.ts";
 
 /** What of the controller's `/table` is shown. */
 export interface TableView {
+  /** What is wrong with the pools file as it stands; the configuration before it goes on. */
+  readonly problem?: string | null;
   readonly pools: readonly PoolView[];
   /** The Envoys that report. */
   readonly envoys: readonly unknown[];
@@ -75,14 +77,17 @@ export class LiveTable {
   /** At most `room.height` lines (never fewer than five), each at most `room.width` characters. */
   lines(room: Room): readonly string[] {
     if (this.view === undefined) return ["waiting for the controller's table"];
-    const { pools, envoys } = this.view;
-    const { requests, unpicked, unserved } = this.served;
+    const { pools, envoys, problem } = this.view;
+    const { requests, unpicked, failed } = this.served;
     const head = `${envoys.length === 0 ? "no" : envoys.length} ${envoys.length === 1 ? "Envoy reports" : "Envoys report"}`;
-    const foot = `${requests} requests, ${unpicked} not picked by the filter, ${unserved} without an endpoint`;
-    const shown = showing(pools, room.height - 2);
+    const foot = `${requests} requests, ${unpicked} not picked by the filter, ${failed} failed`;
+    const standing =
+      typeof problem === "string" ? [`the pools file's last edit is not in force: ${problem}`] : [];
+    const shown = showing(pools, room.height - 2 - standing.length);
     const hidden = pools.length - shown.length;
     return [
       head,
+      ...standing,
       ...shown.flatMap(({ pool, rows }) => this.poolLines(pool, rows, room.width)),
       ...(hidden === 0 ? [] : [`… and ${hidden} more pools`]),
       foot,
@@ -117,7 +122,7 @@ export class LiveTable {
     const { kvUsedRatio } = endpoint;
     return [
       endpoint.name,
-      endpoint.address === endpoint.name ? "" : endpoint.address,
+      endpoint.address,
       endpoint.draining ? "draining" : endpoint.ready ? endpoint.state : "not ready",
       count(endpoint.queuedRequests),
       count(endpoint.runningRequests),

@@ -27,6 +27,8 @@ export interface EndpointView {
 }
 
 export interface TableView {
+  /** What is wrong with the pools file as it stands, in one line; null while it is in force. */
+  readonly problem: string | null;
   readonly epoch: string;
   readonly sequence: string;
   readonly pools: readonly {
@@ -60,8 +62,10 @@ export function tableView(
   inFlightOf: (id: bigint) => number,
   envoys: readonly EnvoyView[],
   missingTermsOf: (poolId: bigint) => readonly string[],
+  problem: string | null,
 ): TableView {
   return {
+    problem,
     epoch: rows.epoch.toString(),
     sequence: rows.sequence.toString(),
     pools: rows.pools.map((pool) => ({
