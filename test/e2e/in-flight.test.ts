@@ -172,6 +172,15 @@ describe("through two Envoys of one controller", () => {
     }
   }
 
+  /** One request on a connection of its own, to its end. */
+  async function whole(gateway: Gateway): Promise<void> {
+    const connection = await RawConnection.open(gateway.port);
+    const answer = connection.answer();
+    connection.send(post("/v1/completions", BODY));
+    await answer;
+    connection.close();
+  }
+
   it("what one has in flight is in the picks of the other", async () => {
     const [a, ...others] = endpoints as [ScriptedEndpoint, ...ScriptedEndpoint[]];
     await hold(first, HELD);
@@ -186,6 +195,12 @@ describe("through two Envoys of one controller", () => {
         table.pools[0]?.endpoints.length === 3 &&
         table.envoys.every(({ sequence }) => sequence === table.sequence)
       );
+    });
+    // The VM that holds the feed reports; the other workers take the table over a moment later.
+    await until("every worker of the other avoids the first endpoint", async () => {
+      const before = a.served;
+      for (let i = 0; i < 12; i++) await whole(second);
+      return a.served === before;
     });
     const before = a.served;
     await hold(second, HELD);

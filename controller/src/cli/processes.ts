@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -118,20 +119,16 @@ export function portState(port: number): Promise<"free" | "in use" | "forbidden"
   });
 }
 
+/** Below what systems hand out to outgoing connections, which else may take a port between the look and the use. */
+const FIRST_FREE_PORT = 10_000;
+const LAST_FREE_PORT = 32_000;
+
 /** `count` ports that are free now, all different. */
 export async function freePorts(count: number): Promise<readonly number[]> {
-  const probes = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve, reject) => {
-          const probe = createServer();
-          probe.once("error", reject);
-          probe.listen(0, "127.0.0.1", () => resolve(probe));
-        }),
-    ),
-  );
-  const ports = probes.map((probe) => (probe.address() as { port: number }).port);
-  await Promise.all(probes.map((probe) => new Promise((resolve) => probe.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(FIRST_FREE_PORT, LAST_FREE_PORT);
+    if ((await portState(port)) === "free") ports.add(port);
+  }
+  return [...ports];
 }
