@@ -24,13 +24,16 @@ export function isInForeground(pid: number): boolean {
   return stat === undefined || stat[2] === stat[5];
 }
 
-/** The fields from the third on; undefined for a zombie, which is gone but for its parent's notice. */
+/**
+ * The fields from the third on; undefined for a zombie, which is gone but for its parent's notice. One that still has
+ * threads is not: until the last of them has ended it keeps its ports.
+ */
 function statOf(pid: number): readonly string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The name in field 2 may hold spaces and parentheses: count from the last one.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" ? undefined : fields;
+    return fields[0] === "Z" && Number(fields[17]) <= 1 ? undefined : fields;
   } catch {
     return undefined;
   }
