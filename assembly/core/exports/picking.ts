@@ -1,0 +1,50 @@
+import { addressOf } from "../../wire/bytes";
+import { currentPicker, ledger, request, table } from "./state";
+
+export { seedPicker } from "./state";
+
+/** What the next picks are for; the model's name must stay where it is. */
+export function setRequest(modelPtr: usize, modelBytes: i32, promptBytes: u32, priority: i32): void {
+  request.reset();
+  request.modelPtr = modelPtr;
+  request.modelBytes = modelBytes;
+  request.promptBytes = promptBytes;
+  request.priority = priority;
+}
+
+export function pick(pool: i32): i32 {
+  return currentPicker().pick(table, ledger, pool, request);
+}
+
+/** Address of the rows picked last, i32 each. */
+export function pickedPtr(): usize {
+  return addressOf<i32>(currentPicker().picked);
+}
+
+export function missingTerms(pool: i32): u32 {
+  return currentPicker().missingTerms(table, pool);
+}
+
+/** Picks `rounds` times, each pick opened and the one 64 picks ago closed; returns a sum of rows. */
+export function benchPick(pool: i32, rounds: i32): u32 {
+  const picker = currentPicker();
+  let sum: u32 = 0;
+  for (let round = 0; round < rounds; round++) {
+    if (picker.pick(table, ledger, pool, request) == 0) return 0;
+    const row = unchecked(picker.picked[0]);
+    sum += <u32>row;
+    const slot = round & 63;
+    const account = unchecked(recent[slot]);
+    if (account >= 0) ledger.close(account, 100, 200);
+    const opened = unchecked(table.rowAccount[row]);
+    ledger.open(opened, 100, 200);
+    unchecked((recent[slot] = opened));
+  }
+  for (let slot = 0; slot < recent.length; slot++) {
+    if (unchecked(recent[slot]) >= 0) ledger.close(unchecked(recent[slot]), 100, 200);
+    unchecked((recent[slot] = -1));
+  }
+  return sum;
+}
+
+const recent = new StaticArray<i32>(64).fill(-1);
