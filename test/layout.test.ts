@@ -97,7 +97,7 @@ function violations({ path, text }: Source): readonly string[] {
     .map((to) => `${path} imports ${to}`);
   const code = withoutComments(text);
   const part = assemblyPartOf(path);
-  const isRaw = part === "core" && path.startsWith("assembly/core/body/");
+  const isRaw = part === "core" && /^assembly\/core\/(?:body|response)\//.test(path);
   if (part === "core" && !isRaw && RAW_MEMORY.test(code)) found.push(`${path} touches memory by address`);
   if ((part === "core" || part === "wire") && HOST.test(code)) found.push(`${path} calls the host`);
   return found;
