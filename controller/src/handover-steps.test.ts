@@ -20,7 +20,15 @@ function target({ pools, to = Object.keys(pools)[0]!, over = {}, draining = [] }
   return {
     inventory: {
       pools: Object.keys(pools).map((name) => testPool(name, over[name])),
-      routes: [{ name: "all", pathPrefix: "/", headers: [], pools: [{ pool: `default/${to}`, weight: 1 }] }],
+      routes: [
+        {
+          name: "all",
+          pathPrefix: "/",
+          headers: [],
+          pools: [{ pool: `default/${to}`, weight: 1 }],
+          byModel: false,
+        },
+      ],
     },
     endpoints: Object.entries(pools).flatMap(([name, ips]) =>
       ips.map((ip) => testEndpoint(name, ip, 80, { draining: draining.includes(ip) })),

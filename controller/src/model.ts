@@ -11,6 +11,16 @@ export type ScorerName =
   | "running-requests"
   | "in-flight"
   | "lora-affinity";
+export type ApiName =
+  | "openai-chat"
+  | "openai-completions"
+  | "openai-responses"
+  | "openai-embeddings"
+  | "openai-audio"
+  | "openai-images"
+  | "anthropic-messages"
+  | "json"
+  | "none";
 export type ProfileName = "epp" | "least-request" | "round-robin" | "random" | "weighted";
 
 /** How to reach a TLS server; files are read by the process that dials. Every path is absolute. */
@@ -56,6 +66,13 @@ export interface ModelSpec {
   readonly priority?: number;
 }
 
+/** Requests for `model` (absent: for any, also for none) get the name of one of the targets, drawn by weight. */
+export interface RewriteRule {
+  readonly model?: string;
+  /** At least one; weights are whole numbers from 1 to 1,000,000. */
+  readonly targets: readonly { readonly model: string; readonly weight: number }[];
+}
+
 export interface PoolSpec {
   readonly namespace: string;
   readonly name: string;
@@ -68,6 +85,14 @@ export interface PoolSpec {
   readonly endpoints: readonly EndpointSpec[];
   readonly models: readonly ModelSpec[];
   readonly objectives: readonly { readonly name: string; readonly priority: number }[];
+  /** In the order of precedence: exact names before the rule for any; the first of equals counts. */
+  readonly rewrites: readonly RewriteRule[];
+  /** An answer bears the model's name that the request had. */
+  readonly restoreModel: boolean;
+  /** Streamed requests are made to ask for usage; clients that did not ask for it do not see it. */
+  readonly addUsage: boolean;
+  /** What is spoken at paths beside those known for every pool; `{model}` stands for one segment. */
+  readonly apis: readonly { readonly suffix: string; readonly api: ApiName }[];
   /** Wait for the body to learn the model before the pick. */
   readonly readBody: boolean;
   readonly requireModel: boolean;
@@ -84,13 +109,15 @@ export interface PoolSpec {
   readonly upstreamApiKey?: string;
 }
 
-/** A route of the gateway: a path prefix split by weight over pools. */
+/** A route of the gateway: a path prefix split by weight, or by the request's model, over pools. */
 export interface RouteSpec {
   readonly name: string;
   readonly pathPrefix: string;
   /** Header matches, all of which must hold. */
   readonly headers: readonly { readonly name: string; readonly exact: string }[];
   readonly pools: readonly { readonly pool: string; readonly weight: number }[];
+  /** The request's model chooses the pool: the first that lists it; the first of all serves what none lists. */
+  readonly byModel: boolean;
 }
 
 /** Everything a source knows at one moment. */

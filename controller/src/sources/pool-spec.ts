@@ -36,6 +36,10 @@ export function toPool(parsed: ParsedPool, path: Path, build: BuildContext): Poo
     endpoints,
     models,
     objectives: parsed.objectives,
+    rewrites: [],
+    restoreModel: false,
+    addUsage: false,
+    apis: [],
     readBody:
       parsed.body.read === "always" || (parsed.body.read === "auto" && dependsOnModel(parsed, models)),
     requireModel: parsed.requireModel,

@@ -73,6 +73,10 @@ describe("a pools file", () => {
           ],
           models: [],
           objectives: [],
+          rewrites: [],
+          restoreModel: false,
+          addUsage: false,
+          apis: [],
           readBody: false,
           requireModel: false,
           knownModelsOnly: false,
@@ -84,7 +88,13 @@ describe("a pools file", () => {
         },
       ],
       routes: [
-        { name: "default", pathPrefix: "/", headers: [], pools: [{ pool: "default/llama", weight: 1 }] },
+        {
+          name: "default",
+          pathPrefix: "/",
+          headers: [],
+          pools: [{ pool: "default/llama", weight: 1 }],
+          byModel: false,
+        },
       ],
     });
   });

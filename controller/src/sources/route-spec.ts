@@ -12,7 +12,7 @@ export function toRoutes(
     const [first] = pools;
     if (first === undefined) return [];
     const target = { pool: `${first.namespace}/${first.name}`, weight: 1 };
-    return [{ name: "default", pathPrefix: "/", headers: [], pools: [target] }];
+    return [{ name: "default", pathPrefix: "/", headers: [], pools: [target], byModel: false }];
   }
   const routes = parsed.map((route, index): RouteSpec => {
     const path: Path = ["routes", index];
@@ -21,6 +21,7 @@ export function toRoutes(
       pathPrefix: route.pathPrefix,
       headers: route.headers,
       pools: toTargets(route, pools, path, problems),
+      byModel: false,
     };
   });
   refuseDuplicates(

@@ -30,6 +30,7 @@ function snapshotOf(
     pathPrefix: "/",
     headers: [],
     pools: pools.map((pool) => ({ pool: `default/${pool}`, weight: 1 })),
+    byModel: false,
   };
   return buildSnapshot(
     { pools: pools.map((pool) => testPool(pool, over)), routes: [route] },

@@ -231,6 +231,7 @@ describe("routes", () => {
     pathPrefix,
     headers,
     pools: targets,
+    byModel: false,
   });
   const built = (...routes: ReturnType<typeof route>[]) =>
     at(json(snapshot({ pools, routes }).routes, "gateway"), "virtual_hosts", 0, "routes") as JsonObject[];
