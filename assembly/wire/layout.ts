@@ -64,7 +64,7 @@ export const MAX_STRIDE: u32 = 1024;
 export const MAX_STRING_BYTES: u32 = 4096;
 /** Names of models, adapters and objectives: a reader hashes each of them. */
 export const MAX_NAME_BYTES: u32 = 256;
-/** Names of pools (`namespace/name`) and of Envoy clusters. */
+/** Names of pools (`namespace/name`), of Envoy clusters and of routes. */
 export const MAX_POOL_NAME_BYTES: u32 = 512;
 /** Three addresses and their commas fit into a pick header of 512 bytes. */
 export const MAX_ADDRESS_BYTES: u32 = 128;
@@ -81,7 +81,15 @@ export const SECTION_OBJECTIVES: u32 = 5;
 export const SECTION_SCORERS: u32 = 6;
 export const SECTION_REWRITES: u32 = 7;
 export const SECTION_STRINGS: u32 = 8;
-export const TABLE_SECTIONS: u32 = 9;
+export const SECTION_TARGETS: u32 = 9;
+export const SECTION_APIS: u32 = 10;
+export const SECTION_ROUTES: u32 = 11;
+export const SECTION_ROUTE_POOLS: u32 = 12;
+/**
+ * TARGETS and what follows came at one time, with REWRITES' rows and POOL_STRIDE. A table of fewer sections than
+ * these has none of it, whatever its REWRITES and its pools' bytes from POOL_STRIDE_V0 on hold.
+ */
+export const TABLE_SECTIONS: u32 = 13;
 
 /*  POOLS: one row a pool. `start, count` name a run of rows in another section; the runs of one
  *  section do not overlap, so that a reader's work is bounded by the rows that were sent.
@@ -89,8 +97,9 @@ export const TABLE_SECTIONS: u32 = 9;
  *  | name     | endpoints      | models     | scorers     | profile| failure| flags| stale  | body   | body
  *  | string   | start, count   | start,count| start, count| u16    | u8     | u8  | afterMs| window | limit
  *   48             56            60           64
- *  | objectives   | queue      | kv         |
- *  | start, count | limit f32  | limit f32  |
+ *  | objectives   | queue      | kv         | rewrites    | apis        |
+ *  | start, count | limit f32  | limit f32  | start, count| start, count|
+ *                                            64            72            80
  */
 /** `namespace/name` */
 export const POOL_NAME: u32 = 0;
@@ -115,7 +124,13 @@ export const POOL_OBJECTIVE_COUNT: u32 = 52;
 export const POOL_QUEUE_LIMIT: u32 = 56;
 /** KV-cache use at which an endpoint counts as saturated, f32 in (0, 1]. */
 export const POOL_KV_LIMIT: u32 = 60;
-export const POOL_STRIDE: u32 = 64;
+export const POOL_REWRITE_START: u32 = 64;
+export const POOL_REWRITE_COUNT: u32 = 68;
+export const POOL_API_START: u32 = 72;
+export const POOL_API_COUNT: u32 = 76;
+export const POOL_STRIDE: u32 = 80;
+/** Of tables of fewer than TABLE_SECTIONS sections. */
+export const POOL_STRIDE_V0: u32 = 64;
 
 /** The request waits for its body; without this bit the pool is picked by headers and load. */
 export const POOL_FLAG_READ_BODY: u32 = 1;
@@ -123,6 +138,12 @@ export const POOL_FLAG_READ_BODY: u32 = 1;
 export const POOL_FLAG_REQUIRE_MODEL: u32 = 2;
 /** A model that is not in the pool's list is answered 404. */
 export const POOL_FLAG_KNOWN_MODELS_ONLY: u32 = 4;
+/** An answer bears the model's name that the request had, not that of its rewrite. */
+export const POOL_FLAG_RESTORE_MODEL: u32 = 8;
+/** A streamed request that does not ask for usage is made to, and what it did not ask for is taken out again. */
+export const POOL_FLAG_ADD_USAGE: u32 = 16;
+/** The pool is one of a row in ROUTES: the request's model chooses among them. */
+export const POOL_FLAG_BY_MODEL: u32 = 32;
 
 export const FAILURE_MODE_FAIL_CLOSE: u32 = 0;
 export const FAILURE_MODE_FAIL_OPEN: u32 = 1;
@@ -223,8 +244,65 @@ export const SCORER_IN_FLIGHT: u32 = 4;
 export const SCORER_LORA_AFFINITY: u32 = 5;
 export const SCORER_PREFIX_AFFINITY: u32 = 6;
 
-/*  REWRITES: laid out by the change that brings model rewrites; readers skip the section. */
-export const REWRITE_STRIDE: u32 = 8;
+/*  REWRITES: a pool's rules in the order in which they are tried: exact names first, then the one for any.
+ *   0               8             16
+ *  | model string   | targets     |
+ *  | 0 bytes: any   | start, count|  count >= 1
+ */
+export const REWRITE_MODEL: u32 = 0;
+export const REWRITE_TARGET_START: u32 = 8;
+export const REWRITE_TARGET_COUNT: u32 = 12;
+export const REWRITE_STRIDE: u32 = 16;
+
+/*  TARGETS: what a rule rewrites to, drawn by weight.  | model string, not empty | weight u32 1..1000000 | */
+export const TARGET_MODEL: u32 = 0;
+export const TARGET_WEIGHT: u32 = 8;
+export const TARGET_STRIDE: u32 = 12;
+export const MAX_TARGET_WEIGHT: u32 = 1000000;
+/** Rows of one rule: the sum of weights stays in 32 bits. */
+export const MAX_RULE_TARGETS: u32 = 1024;
+
+/*  APIS: paths of a pool beside the built-in ones, tried before them.
+ *  | suffix string | api u32 |  the one that covers the most bytes of the path counts, of equals the first
+ *
+ *  A suffix is one or more times `/` and a segment: visible ASCII without `/ ? # { }`, or once `{model}`.
+ */
+export const API_SUFFIX: u32 = 0;
+export const API_KIND: u32 = 8;
+export const API_STRIDE: u32 = 12;
+/** Rows of one pool: each is compared with each request's path. */
+export const MAX_POOL_APIS: u32 = 64;
+export const MAX_SUFFIX_BYTES: u32 = 256;
+
+/** Not inference, or unknown: load alone decides. */
+export const API_NONE: u32 = 0;
+export const API_OPENAI_CHAT: u32 = 1;
+export const API_OPENAI_COMPLETIONS: u32 = 2;
+export const API_OPENAI_RESPONSES: u32 = 3;
+export const API_OPENAI_EMBEDDINGS: u32 = 4;
+/** Transcription and translation: multipart/form-data with a field `model`. */
+export const API_OPENAI_AUDIO: u32 = 5;
+/** Generation (JSON) and edits (multipart). */
+export const API_OPENAI_IMAGES: u32 = 6;
+export const API_ANTHROPIC_MESSAGES: u32 = 7;
+/** A JSON object with a top-level `model`: rerank, score, classify, pooling, tokenize, speech. */
+export const API_JSON: u32 = 8;
+/** The API_* numbers end before this one. */
+export const API_KINDS: u32 = 9;
+
+/*  ROUTES: routes of the gateway on which the request's model chooses the pool.
+ *   0               8              16
+ *  | name of the    | pools        |
+ *  | Envoy route    | start, count |  count >= 1; the first pool that lists the model; none: that of the route's cluster
+ */
+export const ROUTE_NAME: u32 = 0;
+export const ROUTE_POOL_START: u32 = 8;
+export const ROUTE_POOL_COUNT: u32 = 12;
+export const ROUTE_STRIDE: u32 = 16;
+
+/*  ROUTE_POOLS  | pool index u32 |  each pool at most once a route */
+export const ROUTE_POOL_INDEX: u32 = 0;
+export const ROUTE_POOL_STRIDE: u32 = 4;
 
 // --- report: from an Envoy to the controller; header epoch and sequence name the table applied ----
 export const REPORT_SECTION_IDENTITY: u32 = 0;

@@ -1,6 +1,7 @@
 import {
   ACCEPTED,
   ADAPTER_STRIDE,
+  API_STRIDE,
   CLUSTER_STRIDE,
   DIRECTORY_ENTRY_BYTES,
   ENDPOINT_STRIDE,
@@ -30,6 +31,7 @@ import {
   MODEL_STRIDE,
   OBJECTIVE_STRIDE,
   POOL_STRIDE,
+  POOL_STRIDE_V0,
   POOL_TERMS_STRIDE,
   REFUSED_FOREIGN_ENDIAN,
   REFUSED_HEADER,
@@ -45,26 +47,47 @@ import {
   REPORT_SECTION_POOLS,
   REPORT_SECTION_STRINGS,
   REWRITE_STRIDE,
+  ROUTE_POOL_STRIDE,
+  ROUTE_STRIDE,
   SCORER_STRIDE,
   SECTION_ADAPTERS,
+  SECTION_APIS,
   SECTION_CLUSTERS,
   SECTION_ENDPOINTS,
   SECTION_MODELS,
   SECTION_OBJECTIVES,
   SECTION_POOLS,
   SECTION_REWRITES,
+  SECTION_ROUTES,
+  SECTION_ROUTE_POOLS,
   SECTION_SCORERS,
   SECTION_STRINGS,
+  SECTION_TARGETS,
+  TABLE_SECTIONS,
   TALLY_STRIDE,
+  TARGET_STRIDE,
   VERSION,
 } from "./layout";
 
-/** Shortest row that holds every column this reader knows; 0 for a section it does not know. */
-function minimumStride(kind: u32, section: u32): u32 {
+/**
+ * Of a table of so many sections, the ones that are left alone: those that this reader does not know, and in
+ * a table of fewer sections than TABLE_SECTIONS those that came with its last ones.
+ */
+function isLeftAlone(section: u32, sections: u32): bool {
+  if (sections >= TABLE_SECTIONS) return section >= TABLE_SECTIONS;
+  return section == SECTION_REWRITES || section > SECTION_STRINGS;
+}
+
+/**
+ * Shortest row that holds every column this reader knows, in a message of so many sections; 0 for a section
+ * it leaves alone.
+ */
+function minimumStride(kind: u32, section: u32, sections: u32): u32 {
   if (kind == KIND_TABLE) {
+    if (isLeftAlone(section, sections)) return 0;
     switch (section) {
       case SECTION_POOLS:
-        return POOL_STRIDE;
+        return sections < TABLE_SECTIONS ? POOL_STRIDE_V0 : POOL_STRIDE;
       case SECTION_ENDPOINTS:
         return ENDPOINT_STRIDE;
       case SECTION_CLUSTERS:
@@ -81,6 +104,14 @@ function minimumStride(kind: u32, section: u32): u32 {
         return REWRITE_STRIDE;
       case SECTION_STRINGS:
         return 1;
+      case SECTION_TARGETS:
+        return TARGET_STRIDE;
+      case SECTION_APIS:
+        return API_STRIDE;
+      case SECTION_ROUTES:
+        return ROUTE_STRIDE;
+      case SECTION_ROUTE_POOLS:
+        return ROUTE_POOL_STRIDE;
     }
     return 0;
   }
@@ -97,9 +128,9 @@ function minimumStride(kind: u32, section: u32): u32 {
   return 0;
 }
 
-/** Most rows of a section; a section that this reader does not know is bounded by the message alone. */
-function maximumRows(kind: u32, section: u32): u32 {
-  if (minimumStride(kind, section) <= 1) return MAX_MESSAGE_BYTES;
+/** Most rows of a section; a section that this reader leaves alone is bounded by the message alone. */
+function maximumRows(kind: u32, section: u32, sections: u32): u32 {
+  if (minimumStride(kind, section, sections) <= 1) return MAX_MESSAGE_BYTES;
   if (kind == KIND_TABLE) {
     if (section == SECTION_POOLS) return MAX_POOLS;
     if (section == SECTION_ENDPOINTS) return MAX_ENDPOINTS;
@@ -145,18 +176,25 @@ export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
     const offset = load<u32>(entry + ENTRY_OFFSET);
     const count = load<u32>(entry + ENTRY_COUNT);
     const stride: u32 = load<u16>(entry + ENTRY_STRIDE);
-    if (stride < minimumStride(kind, section) || stride > MAX_STRIDE) return REFUSED_SECTION;
+    if (stride < minimumStride(kind, section, sections) || stride > MAX_STRIDE) return REFUSED_SECTION;
     if (isStrings(kind, section) && stride != 1) return REFUSED_SECTION;
-    if (count > maximumRows(kind, section)) return REFUSED_TOO_MANY_ROWS;
+    if (count > maximumRows(kind, section, sections)) return REFUSED_TOO_MANY_ROWS;
     if (<u64>offset + <u64>count * stride > bytes) return REFUSED_SECTION;
     if (count != 0 && <u64>offset < bodyStart) return REFUSED_SECTION;
   }
   return ACCEPTED;
 }
 
+/** The checked table has rewrites, APIs and routes, and its pools name them. */
+export function hasRewrites(ptr: usize): bool {
+  return load<u32>(ptr + HEADER_SECTION_COUNT) >= TABLE_SECTIONS;
+}
+
 /** Directory entry of `section` in a checked message; 0 if the writer did not know the section. */
-@inline function entryOf(ptr: usize, section: u32): usize {
-  if (section >= load<u32>(ptr + HEADER_SECTION_COUNT)) return 0;
+function entryOf(ptr: usize, section: u32): usize {
+  const sections = load<u32>(ptr + HEADER_SECTION_COUNT);
+  if (section >= sections) return 0;
+  if (load<u16>(ptr + HEADER_KIND) == KIND_TABLE && isLeftAlone(section, sections)) return 0;
   return ptr + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
 }
 

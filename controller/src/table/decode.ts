@@ -7,14 +7,14 @@ import { WireError } from "./wire-error.ts";
 
 /** In the order of the SECTION_* numbers. */
 const SECTIONS: readonly SectionRule[] = [
-  { name: "pools", minStride: L.POOL_STRIDE, maxRows: L.MAX_POOLS },
+  { name: "pools", minStride: L.POOL_STRIDE_V0, maxRows: L.MAX_POOLS },
   { name: "endpoints", minStride: L.ENDPOINT_STRIDE, maxRows: L.MAX_ENDPOINTS },
   { name: "clusters", minStride: L.CLUSTER_STRIDE, maxRows: L.MAX_ROWS },
   { name: "models", minStride: L.MODEL_STRIDE, maxRows: L.MAX_ROWS },
   { name: "adapters", minStride: L.ADAPTER_STRIDE, maxRows: L.MAX_ROWS },
   { name: "objectives", minStride: L.OBJECTIVE_STRIDE, maxRows: L.MAX_ROWS },
   { name: "scorers", minStride: L.SCORER_STRIDE, maxRows: L.MAX_ROWS },
-  { name: "rewrites", minStride: L.REWRITE_STRIDE, maxRows: L.MAX_ROWS },
+  { name: "rewrites", minStride: 8, maxRows: L.MAX_ROWS },
   { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
 ];
 

@@ -66,14 +66,14 @@ export function encodeTable(rows: TableRows): EncodedTable {
   const heap = new StringHeap();
   collectStrings(pools, heap);
   const writer = new MessageWriter(L.KIND_TABLE, rows.epoch, rows.sequence, [
-    { count: pools.length, stride: L.POOL_STRIDE },
+    { count: pools.length, stride: L.POOL_STRIDE_V0 },
     { count: counts.endpoints, stride: L.ENDPOINT_STRIDE },
     { count: counts.clusters, stride: L.CLUSTER_STRIDE },
     { count: counts.models, stride: L.MODEL_STRIDE },
     { count: counts.adapters, stride: L.ADAPTER_STRIDE },
     { count: counts.objectives, stride: L.OBJECTIVE_STRIDE },
     { count: counts.scorers, stride: L.SCORER_STRIDE },
-    { count: 0, stride: L.REWRITE_STRIDE },
+    { count: 0, stride: 8 },
     { count: heap.byteLength, stride: 1 },
   ]);
   const endpointIds = writeRows(pools, writer, heap);
