@@ -48,6 +48,16 @@ export interface ScrapeSpec {
   readonly tls?: TlsClient;
 }
 
+/** How an endpoint is asked which models it serves, on the port that serves requests. */
+export interface ModelListSpec {
+  readonly intervalMs: number;
+  readonly path: string;
+  /** Sent as `Authorization: Bearer …`. Never logged. */
+  readonly bearerToken?: string;
+  /** Present: ask over https. */
+  readonly tls?: TlsClient;
+}
+
 export interface EndpointSpec {
   /** Unique in its pool; shown in tables and metrics. */
   readonly name: string;
@@ -57,6 +67,8 @@ export interface EndpointSpec {
   readonly engine: Engine;
   /** Absent: this endpoint has no metrics, by configuration. */
   readonly scrape?: ScrapeSpec;
+  /** Absent: what it serves is not asked for. */
+  readonly modelList?: ModelListSpec;
 }
 
 export interface ModelSpec {
@@ -93,8 +105,8 @@ export interface PoolSpec {
   readonly addUsage: boolean;
   /** What is spoken at paths beside those known for every pool; `{model}` stands for one segment. */
   readonly apis: readonly { readonly suffix: string; readonly api: ApiName }[];
-  /** Wait for the body to learn the model before the pick. */
-  readonly readBody: boolean;
+  /** Wait for the body to learn the model before the pick; `auto`: where something depends on it. */
+  readonly readBody: boolean | "auto";
   readonly requireModel: boolean;
   readonly knownModelsOnly: boolean;
   readonly staleAfterMs: number;

@@ -40,8 +40,7 @@ export function toPool(parsed: ParsedPool, path: Path, build: BuildContext): Poo
     restoreModel: false,
     addUsage: false,
     apis: [],
-    readBody:
-      parsed.body.read === "always" || (parsed.body.read === "auto" && dependsOnModel(parsed, models)),
+    readBody: READ_BODY[parsed.body.read],
     requireModel: parsed.requireModel,
     knownModelsOnly: parsed.knownModelsOnly,
     staleAfterMs: parsed.staleAfter ?? defaultStaleAfterMs(endpoints),
@@ -54,16 +53,7 @@ export function toPool(parsed: ParsedPool, path: Path, build: BuildContext): Poo
   };
 }
 
-/** Whether the pick, or an answer in its place, differs with the request's model. */
-function dependsOnModel(parsed: ParsedPool, models: readonly ModelSpec[]): boolean {
-  return (
-    parsed.requireModel ||
-    parsed.knownModelsOnly ||
-    models.length > 1 ||
-    models.some((model) => model.adapter) ||
-    parsed.scorers.some((scorer) => scorer.name === "lora-affinity")
-  );
-}
+const READ_BODY = { always: true, never: false, auto: "auto" } as const;
 
 function defaultStaleAfterMs(endpoints: readonly EndpointSpec[]): number {
   const intervals = endpoints.flatMap((endpoint) => endpoint.scrape?.intervalMs ?? []);

@@ -1,6 +1,7 @@
 import { AGE_NEVER } from "../../../assembly/wire/layout.ts";
 import type { Endpoint, PoolSpec, Sample } from "../model.ts";
 import { fitAdapters } from "./adapter-budget.ts";
+import { readsBody } from "./body-reading.ts";
 import { fnv1a64 } from "./hash.ts";
 import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
 
@@ -51,7 +52,7 @@ function poolRow(pool: PoolSpec, endpoints: readonly Endpoint[], input: TableInp
     name: `${pool.namespace}/${pool.name}`,
     profile: pool.profile,
     failureMode: pool.failureMode,
-    readBody: pool.readBody,
+    readBody: readsBody(pool, false),
     requireModel: pool.requireModel,
     knownModelsOnly: pool.knownModelsOnly,
     staleAfterMs: pool.staleAfterMs,
