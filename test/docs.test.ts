@@ -232,6 +232,17 @@ describe("docs/pools-file.md", () => {
     assert.equal(pools(`${source}routes:\n- {pools: [p]}\n`).routes[0]!.name, "route-0");
   });
 
+  it("is shown whole by the example", () => {
+    const example = read("envoy/examples/pools.yaml");
+    const keys = new Set([...schema.values()].flatMap((mapping) => [...mapping.keys()]));
+    assert.ok(keys.size > 40, `${keys.size} keys`);
+    const isShown = (key: string) => new RegExp(`^[ #-]*${key}:`, "m").test(example);
+    assert.deepEqual(
+      [...keys].filter((key) => !isShown(key)),
+      [],
+    );
+  });
+
   it("describes every profile and every scorer", () => {
     const first = (head: string) => table(page, head, "## Profiles").map(([name]) => plain(name));
     const words = (path: string, key: string) => schema.get(path)!.get(key)!.bounds.split(", ");

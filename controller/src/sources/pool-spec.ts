@@ -1,7 +1,18 @@
-import type { EndpointSpec, Engine, ModelSpec, PoolSpec, ScrapeSpec, TlsClient } from "../model.ts";
+import { MAX_POOL_APIS } from "../../../assembly/wire/layout.ts";
+import type {
+  EndpointSpec,
+  Engine,
+  ModelListSpec,
+  ModelSpec,
+  PoolSpec,
+  ScrapeSpec,
+  TlsClient,
+} from "../model.ts";
 import type { HostPort } from "./host-port.ts";
 import { type BuildContext, type Path, refuseDuplicates, secretFault } from "./problems.ts";
 import {
+  DISCOVERY_DEFAULTS,
+  type ParsedDiscovery,
   type ParsedPool,
   type ParsedScrape,
   type ParsedTls,
@@ -10,6 +21,7 @@ import {
   STALE_AFTER_MIN_MS,
 } from "./pools-schema.ts";
 import { formatAddress } from "./resolve.ts";
+import { toRewrites } from "./rewrite-rules.ts";
 
 /** One pool of the file; what is contradictory in it becomes a problem. */
 export function toPool(parsed: ParsedPool, path: Path, build: BuildContext): PoolSpec {
@@ -24,8 +36,11 @@ export function toPool(parsed: ParsedPool, path: Path, build: BuildContext): Poo
           },
   );
   checkPool(parsed, models, path, build);
-  const endpoints = toEndpoints(parsed, path, build);
+  const upstreamTls = parsed.tls === undefined ? undefined : toTls(parsed.tls, [...path, "tls"], build);
   const upstreamApiKey = toSecret(parsed.apiKeyFile, parsed.apiKeyEnv, "apiKey", path, build);
+  const endpoints = toEndpoints(parsed, path, build).map((endpoint) =>
+    withModelList(endpoint, parsed, upstreamTls, upstreamApiKey),
+  );
   return {
     namespace: parsed.namespace,
     name: parsed.name,
@@ -36,10 +51,10 @@ export function toPool(parsed: ParsedPool, path: Path, build: BuildContext): Poo
     endpoints,
     models,
     objectives: parsed.objectives,
-    rewrites: [],
-    restoreModel: false,
-    addUsage: false,
-    apis: [],
+    rewrites: toRewrites(parsed, path, build.problems),
+    restoreModel: parsed.restoreModel,
+    addUsage: parsed.usage.add,
+    apis: parsed.apis,
     readBody: READ_BODY[parsed.body.read],
     requireModel: parsed.requireModel,
     knownModelsOnly: parsed.knownModelsOnly,
@@ -48,7 +63,7 @@ export function toPool(parsed: ParsedPool, path: Path, build: BuildContext): Poo
     bodyLimitBytes: parsed.body.limit,
     saturation: parsed.saturation,
     appProtocol: parsed.appProtocol,
-    ...(parsed.tls === undefined ? {} : { upstreamTls: toTls(parsed.tls, [...path, "tls"], build) }),
+    ...(upstreamTls === undefined ? {} : { upstreamTls }),
     ...(upstreamApiKey === undefined ? {} : { upstreamApiKey }),
   };
 }
@@ -86,19 +101,33 @@ function checkPool(parsed: ParsedPool, models: readonly ModelSpec[], path: Path,
       { value: parsed.body.window, bound: parsed.body.limit },
     );
   }
-  for (const key of ["requireModel", "knownModelsOnly"] as const) {
-    if (!parsed[key] || parsed.body.read !== "never") continue;
-    problems.add("CONFIG_CONFLICT", [...path, key], "needs the body, and body.read is never", {
-      value: true,
-      bound: "never",
+  if (parsed.body.read === "never") {
+    for (const key of needingBody(parsed)) {
+      problems.add("CONFIG_CONFLICT", [...path, ...key], "needs the body, and body.read is never", {
+        value: true,
+        bound: "never",
+      });
+    }
+  }
+  if (parsed.knownModelsOnly && models.length === 0 && discovery(parsed) === false) {
+    problems.add(
+      "CONFIG_CONFLICT",
+      [...path, "knownModelsOnly"],
+      "needs at least 1 entry in models, or discoverModels",
+      { value: 0, bound: 1 },
+    );
+  }
+  if (parsed.apis.length > MAX_POOL_APIS) {
+    const count = parsed.apis.length;
+    problems.add("CONFIG_RANGE", [...path, "apis"], `${count} APIs is above ${MAX_POOL_APIS}`, {
+      value: count,
+      bound: MAX_POOL_APIS,
     });
   }
-  if (parsed.knownModelsOnly && models.length === 0) {
-    problems.add("CONFIG_CONFLICT", [...path, "knownModelsOnly"], "needs at least 1 entry in models", {
-      value: 0,
-      bound: 1,
-    });
-  }
+  refuseDuplicates(
+    parsed.apis.map(({ suffix }, index) => ({ key: suffix, path: [...path, "apis", index] })),
+    problems,
+  );
   const lists = { models, objectives: parsed.objectives, scorers: parsed.scorers };
   for (const [key, list] of Object.entries(lists)) {
     refuseDuplicates(
@@ -106,6 +135,52 @@ function checkPool(parsed: ParsedPool, models: readonly ModelSpec[], path: Path,
       problems,
     );
   }
+}
+
+/** What in the pool cannot be had without reading bodies. */
+function needingBody(parsed: ParsedPool): readonly Path[] {
+  const flags: readonly (readonly [Path, boolean])[] = [
+    [["requireModel"], parsed.requireModel],
+    [["knownModelsOnly"], parsed.knownModelsOnly],
+    [["rewrites"], parsed.rewrites.length > 0],
+    [["usage", "add"], parsed.usage.add],
+  ];
+  return [
+    ...flags.flatMap(([key, isOn]) => (isOn ? [key] : [])),
+    ...parsed.models.flatMap((model, index) =>
+      typeof model !== "string" && model.targets.length > 0 ? [["models", index, "targets"]] : [],
+    ),
+  ];
+}
+
+/** How the pool learns its models; `false`: not at all. */
+function discovery(parsed: ParsedPool): ParsedDiscovery {
+  return parsed.discoverModels ?? (parsed.models.length > 0 ? false : DISCOVERY_DEFAULTS);
+}
+
+/**
+ * The port that serves requests is spoken to as scrapes of that port are made, else as Envoy does. A pool's
+ * own key goes before the scrape's token, which may be for metrics alone.
+ */
+function withModelList(
+  endpoint: EndpointSpec,
+  parsed: ParsedPool,
+  upstreamTls: TlsClient | undefined,
+  upstreamApiKey: string | undefined,
+): EndpointSpec {
+  const found = discovery(parsed);
+  if (found === false) return endpoint;
+  const { scrape } = endpoint;
+  const samePort = scrape !== undefined && (scrape.port ?? endpoint.port) === endpoint.port;
+  const tls = (samePort ? scrape.tls : undefined) ?? upstreamTls;
+  const bearerToken = upstreamApiKey ?? (samePort ? scrape.bearerToken : undefined);
+  const modelList: ModelListSpec = {
+    intervalMs: found.interval,
+    path: found.path,
+    ...(bearerToken === undefined ? {} : { bearerToken }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+  return { ...endpoint, modelList };
 }
 
 interface PlainEndpoint {

@@ -3,53 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
-import { PickerError } from "../errors.ts";
-import type { Inventory, PoolSpec } from "../model.ts";
-import { parsePools } from "./pools-parse.ts";
-
-const files: Readonly<Record<string, string>> = {
-  "/etc/picker/key": "from-file\n",
-  "/etc/picker/empty": "\n",
-};
-
-function parse(source: string, env: Readonly<Record<string, string>> = {}): Inventory {
-  return parsePools(source, {
-    path: "/etc/picker/pools.yaml",
-    env,
-    readText: (path) => {
-      const text = files[path];
-      if (text === undefined) throw new Error("ENOENT");
-      return text;
-    },
-  });
-}
-
-function onlyPool(body: string, env: Readonly<Record<string, string>> = {}): PoolSpec {
-  const { pools } = parse(`pools:\n- name: p\n  endpoints: [10.0.0.1:8000]\n${body}`, env);
-  return pools[0]!;
-}
-
-function problems(source: string, env: Readonly<Record<string, string>> = {}): readonly PickerError[] {
-  try {
-    parse(source, env);
-  } catch (error) {
-    assert.ok(error instanceof PickerError);
-    if (error.code === "POOLS_FILE_SYNTAX") return [error];
-    assert.equal(error.code, "POOLS_FILE_INVALID");
-    assert.ok(error.cause instanceof AggregateError);
-    return error.cause.errors as PickerError[];
-  }
-  assert.fail("the file was accepted");
-}
-
-function messages(source: string, env: Readonly<Record<string, string>> = {}): readonly string[] {
-  return problems(source, env).map((problem) => problem.message);
-}
-
-/** Problems of a pool that is fine but for `body`, which begins on line 4. */
-function poolMessages(body: string): readonly string[] {
-  return messages(`pools:\n- name: p\n  endpoints: [10.0.0.1:8000]\n${body}`);
-}
+import { messages, onlyPool, parse, poolMessages, problems } from "./test-pools.ts";
 
 describe("a pools file", () => {
   it("needs no more than names and endpoints; the rest has the documented defaults", () => {
@@ -69,6 +23,7 @@ describe("a pools file", () => {
               port: 8000,
               engine: "vllm",
               scrape: { intervalMs: 500, timeoutMs: 2000, path: "/metrics" },
+              modelList: { intervalMs: 10_000, path: "/v1/models" },
             },
           ],
           models: [],
@@ -121,6 +76,7 @@ describe("a pools file", () => {
 pools:
 - name: p
   engine: sglang
+  discoverModels: false
   scrape: { interval: 2s, path: /m, port: 9000 }
   endpoints:
   - 10.0.0.1:8000
@@ -239,9 +195,9 @@ describe("a mistake in a pools file", () => {
       "pools[0].requireModel: needs the body, and body.read is never",
     ],
     [
-      "knownModelsOnly without models",
-      "  knownModelsOnly: true",
-      "pools[0].knownModelsOnly: needs at least 1 entry in models",
+      "knownModelsOnly without models and nobody to ask for them",
+      "  knownModelsOnly: true\n  discoverModels: false",
+      "pools[0].knownModelsOnly: needs at least 1 entry in models, or discoverModels",
     ],
     ["a model twice", "  models: [a, b, { name: a }]", "pools[0].models[2]: a is also pools[0].models[0]"],
     [

@@ -1,5 +1,10 @@
 import * as v from "valibot";
-import { MAX_NAME_BYTES, MAX_POOL_NAME_BYTES } from "../../../assembly/wire/layout.ts";
+import {
+  MAX_NAME_BYTES,
+  MAX_POOL_NAME_BYTES,
+  MAX_SUFFIX_BYTES,
+  MAX_TARGET_WEIGHT,
+} from "../../../assembly/wire/layout.ts";
 import { checked, duration, flag, integer, real, show, size, text, withheld, word } from "./checked.ts";
 import { hostPort } from "./host-port.ts";
 
@@ -10,6 +15,12 @@ import { hostPort } from "./host-port.ts";
 
 const NAME = { pattern: /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/, is: "a name of a-z, 0-9, - and ." };
 const HEADER_NAME = { pattern: /^[a-z0-9!#$%&'*+.^_`|~-]+$/, is: "a header name in lower case" };
+const URL_PATH = { pattern: /^\/\S*$/, is: "a path that begins with /" };
+/** The end of a path, segment by segment; `{model}` is a whole segment and stands in it once at most. */
+const SUFFIX = {
+  pattern: /^(?!.*\{model\}.*\{model\})(?:\/(?:\{model\}|[^\s/?#{}]+))+$/,
+  is: "the end of a path such as /v1/rerank, without a query, in which one segment may be {model}",
+};
 const MAX_PRIORITY = 2 ** 31 - 1;
 
 const name = text(253, NAME);
@@ -47,6 +58,19 @@ function shorthand<Short extends v.GenericSchema, Long extends v.GenericSchema>(
   >;
 }
 
+/** `false`, or the mapping. */
+function falseOr<const Long extends v.GenericSchema>(
+  long: Long,
+): v.GenericSchema<unknown, false | v.InferOutput<Long>> {
+  const no = checked<false>((value) =>
+    value === false ? false : { refused: "true is not false or a mapping" },
+  );
+  return v.lazy((input) => (typeof input === "boolean" ? no : long)) as v.GenericSchema<
+    unknown,
+    false | v.InferOutput<Long>
+  >;
+}
+
 const tls = mapping({
   caFile: v.optional(path),
   certFile: v.optional(path),
@@ -56,19 +80,17 @@ const tls = mapping({
 });
 
 /** No defaults here: an endpoint's keys override the pool's, and SCRAPE_DEFAULTS fill the rest. */
-const scrape = v.lazy((input) =>
-  typeof input === "boolean"
-    ? checked<false>((value) => (value === false ? false : { refused: "true is not false or a mapping" }))
-    : mapping({
-        interval: v.optional(duration("50ms", "1h")),
-        timeout: v.optional(duration("10ms", "1m")),
-        path: v.optional(text(1024, { pattern: /^\/\S*$/, is: "a path that begins with /" })),
-        port: v.optional(integer(1, 65535)),
-        maxPage: v.optional(size("16KiB", "16MiB")),
-        tokenFile: v.optional(path),
-        tokenEnv: v.optional(environmentName),
-        tls: v.optional(tls),
-      }),
+const scrape = falseOr(
+  mapping({
+    interval: v.optional(duration("50ms", "1h")),
+    timeout: v.optional(duration("10ms", "1m")),
+    path: v.optional(text(1024, URL_PATH)),
+    port: v.optional(integer(1, 65535)),
+    maxPage: v.optional(size("16KiB", "16MiB")),
+    tokenFile: v.optional(path),
+    tokenEnv: v.optional(environmentName),
+    tls: v.optional(tls),
+  }),
 );
 
 /**
@@ -80,6 +102,18 @@ export const SCRAPE_DEFAULTS = { intervalMs: 500, timeoutMs: 2000, path: "/metri
 /** Default of `staleAfter`: this many of the pool's longest scrape interval, and no less than the minimum. */
 export const STALE_AFTER_INTERVALS = 3;
 export const STALE_AFTER_MIN_MS = 1000;
+
+const api = word(
+  "openai-chat",
+  "openai-completions",
+  "openai-responses",
+  "openai-embeddings",
+  "openai-audio",
+  "openai-images",
+  "anthropic-messages",
+  "json",
+  "none",
+);
 
 const engine = word("vllm", "sglang", "trtllm", "triton");
 
@@ -93,12 +127,25 @@ const endpoint = shorthand(
   }),
 );
 
+/** What a model's name is rewritten to, as in InferenceModel and InferenceModelRewrite. */
+const targets = v.array(
+  shorthand(modelName, mapping({ name: modelName, weight: v.optional(integer(1, MAX_TARGET_WEIGHT), 1) })),
+);
+
 const model = shorthand(
   modelName,
   mapping({
     name: modelName,
     adapter: v.optional(flag(), false),
     priority: v.optional(priority),
+    targets: v.optional(targets, []),
+  }),
+);
+
+const discoverModels = falseOr(
+  mapping({
+    interval: v.optional(duration("1s", "1h"), "10s"),
+    path: v.optional(text(1024, URL_PATH), "/v1/models"),
   }),
 );
 
@@ -120,6 +167,21 @@ const pool = mapping({
   clusters: v.optional(v.array(text(MAX_POOL_NAME_BYTES))),
   engine: v.optional(engine, "vllm"),
   models: v.optional(v.array(model), []),
+  /** Default: `{}` without `models`, `false` with some. */
+  discoverModels: v.optional(discoverModels),
+  rewrites: v.optional(
+    v.array(
+      mapping({
+        /** Empty: any. */
+        models: v.optional(v.array(modelName), []),
+        targets,
+      }),
+    ),
+    [],
+  ),
+  restoreModel: v.optional(flag(), false),
+  usage: v.optional(mapping({ add: v.optional(flag(), false) }), {}),
+  apis: v.optional(v.array(mapping({ suffix: text(MAX_SUFFIX_BYTES, SUFFIX), api })), []),
   objectives: v.optional(v.array(mapping({ name, priority: v.optional(priority, 0) })), []),
   body: v.optional(
     mapping({
@@ -152,12 +214,19 @@ const pool = mapping({
 const route = mapping({
   /** Default: `route-<index>`. */
   name: v.optional(name),
-  pathPrefix: v.optional(text(1024, { pattern: /^\/\S*$/, is: "a path that begins with /" }), "/"),
+  pathPrefix: v.optional(text(1024, URL_PATH), "/"),
   headers: v.optional(v.array(mapping({ name: text(256, HEADER_NAME), exact: text(4096) })), []),
   pools: v.array(
-    shorthand(text(317), mapping({ pool: text(317), weight: v.optional(integer(0, 1_000_000), 1) })),
+    shorthand(text(317), mapping({ pool: text(317), weight: v.optional(integer(0, 1_000_000)) })),
   ),
+  byModel: v.optional(flag(), false),
 });
+
+/** Of a pool in a route, unless the route is by model. */
+export const ROUTE_WEIGHT_DEFAULT = 1;
+
+/** Of a pool that neither lists its models nor says how they are found. */
+export const DISCOVERY_DEFAULTS = v.parse(discoverModels, {});
 
 export const POOLS_FILE = mapping({
   pools: v.array(pool),
@@ -168,5 +237,7 @@ export const POOLS_FILE = mapping({
 export type ParsedPoolsFile = v.InferOutput<typeof POOLS_FILE>;
 export type ParsedPool = v.InferOutput<typeof pool>;
 export type ParsedRoute = v.InferOutput<typeof route>;
+export type ParsedTargets = v.InferOutput<typeof targets>;
+export type ParsedDiscovery = v.InferOutput<typeof discoverModels>;
 export type ParsedScrape = v.InferOutput<typeof scrape>;
 export type ParsedTls = v.InferOutput<typeof tls>;

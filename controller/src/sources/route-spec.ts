@@ -1,6 +1,6 @@
 import type { PoolSpec, RouteSpec } from "../model.ts";
 import { type Path, type Problems, refuseDuplicates } from "./problems.ts";
-import type { ParsedRoute } from "./pools-schema.ts";
+import { type ParsedRoute, ROUTE_WEIGHT_DEFAULT } from "./pools-schema.ts";
 
 /** The file's routes; without any, one that sends every path to the first pool. */
 export function toRoutes(
@@ -21,7 +21,7 @@ export function toRoutes(
       pathPrefix: route.pathPrefix,
       headers: route.headers,
       pools: toTargets(route, pools, path, problems),
-      byModel: false,
+      byModel: route.byModel,
     };
   });
   refuseDuplicates(
@@ -38,26 +38,37 @@ function toTargets(
   problems: Problems,
 ): RouteSpec["pools"] {
   const targets = route.pools.map((entry, index) => {
-    const { pool, weight } = typeof entry === "string" ? { pool: entry, weight: 1 } : entry;
+    const { pool, weight } = typeof entry === "string" ? { pool: entry, weight: undefined } : entry;
+    const at: Path = [...path, "pools", index];
     const key = pool.includes("/") ? pool : uniqueKey(pool, pools);
-    const known = pools.some((candidate) => `${candidate.namespace}/${candidate.name}` === key);
-    if (!known) {
-      problems.add("CONFIG_REFERENCE", [...path, "pools", index], `${pool} is not a pool of this file`, {
+    const known = pools.find((candidate) => `${candidate.namespace}/${candidate.name}` === key);
+    if (known === undefined) {
+      problems.add("CONFIG_REFERENCE", at, `${pool} is not a pool of this file`, {
         value: pool,
         bound: pools.map((candidate) => `${candidate.namespace}/${candidate.name}`).join(", "),
       });
     }
-    return { pool: key, weight };
+    if (route.byModel && weight !== undefined) {
+      problems.add("CONFIG_CONFLICT", [...at, "weight"], "has no meaning on a route by model", {
+        value: weight,
+        bound: "byModel",
+      });
+    }
+    if (route.byModel && known?.readBody === false) {
+      problems.add("CONFIG_CONFLICT", at, `${pool} cannot be found by model, its body.read is never`, {
+        value: pool,
+        bound: "never",
+      });
+    }
+    return { pool: key, weight: weight ?? ROUTE_WEIGHT_DEFAULT };
   });
   refuseDuplicates(
     targets.map((target, index) => ({ key: target.pool, path: [...path, "pools", index] })),
     problems,
   );
   if (targets.reduce((sum, target) => sum + target.weight, 0) === 0) {
-    problems.add("CONFIG_RANGE", [...path, "pools"], "a total weight of 0 is below 1", {
-      value: 0,
-      bound: 1,
-    });
+    const what = route.byModel ? "0 pools" : "a total weight of 0";
+    problems.add("CONFIG_RANGE", [...path, "pools"], `${what} is below 1`, { value: 0, bound: 1 });
   }
   return targets;
 }
