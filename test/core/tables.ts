@@ -1,6 +1,6 @@
 import { encodeTable } from "../../controller/src/table/encode.ts";
 import { fnv1a64 } from "../../controller/src/table/hash.ts";
-import type { EndpointRow, PoolRow } from "../../controller/src/table/rows.ts";
+import type { EndpointRow, PoolRow, RouteRow } from "../../controller/src/table/rows.ts";
 import type { SeededRandom } from "../emulator/random.ts";
 
 /** An endpoint that is ready and was measured just now; `changes` go on top. */
@@ -42,12 +42,21 @@ export function pool(
     models: [],
     scorers: [],
     objectives: [],
+    restoreModel: false,
+    addUsage: false,
+    byModel: false,
+    rewrites: [],
+    apis: [],
     ...changes,
   };
 }
 
-export function tableBytes(pools: readonly PoolRow[], sequence = 1n): Uint8Array {
-  return encodeTable({ epoch: 1n, sequence, pools }).bytes;
+export function tableBytes(
+  pools: readonly PoolRow[],
+  sequence = 1n,
+  routes: readonly RouteRow[] = [],
+): Uint8Array {
+  return encodeTable({ epoch: 1n, sequence, pools, routes }).bytes;
 }
 
 /** `10.0.1.2:8000` and so on, distinct for every index below 65,536. */

@@ -42,7 +42,7 @@ export class FakeController {
   /** The next table of this controller's life, encoded. */
   table(pools: readonly PoolRow[]): Uint8Array {
     this.sequence++;
-    return encodeTable({ epoch: this.epoch, sequence: this.sequence, pools }).bytes;
+    return encodeTable({ epoch: this.epoch, sequence: this.sequence, pools, routes: [] }).bytes;
   }
 
   /** Sends to every open stream. */

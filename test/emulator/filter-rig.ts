@@ -57,6 +57,11 @@ export function poolRow(more: Partial<PoolRow> = {}): PoolRow {
     models: [],
     scorers: [],
     objectives: [],
+    restoreModel: false,
+    addUsage: false,
+    byModel: false,
+    rewrites: [],
+    apis: [],
     ...more,
   };
 }
@@ -131,9 +136,9 @@ export class Rig {
   }
 
   /** The next table of this controller. */
-  table(pools: readonly PoolRow[], epoch = EPOCH): Uint8Array {
+  table(pools: readonly PoolRow[], epoch = EPOCH, routes: TableRows["routes"] = []): Uint8Array {
     this.#sequence++;
-    const rows: TableRows = { epoch, sequence: this.#sequence, pools };
+    const rows: TableRows = { epoch, sequence: this.#sequence, pools, routes };
     return encodeTable(rows).bytes;
   }
 

@@ -2,8 +2,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import * as L from "../../assembly/wire/layout.ts";
 import { encodeTable } from "../../controller/src/table/encode.ts";
+import type { ApiName } from "../../controller/src/model.ts";
 import { fnv1a64 } from "../../controller/src/table/hash.ts";
-import type { EndpointRow, PoolRow, TableRows } from "../../controller/src/table/rows.ts";
+import { MessageWriter } from "../../controller/src/table/message.ts";
+import type { EndpointRow, PoolRow, RouteRow, TableRows } from "../../controller/src/table/rows.ts";
 
 /**
  * A golden case: a table in readable form, what is done to its bytes, a request, and what must come of
@@ -13,6 +15,8 @@ export interface GoldenCase {
   readonly name: string;
   readonly about: string;
   readonly table: GoldenTable;
+  /** Absent: the bytes are those of the first writers, which knew no rewrites, APIs and routes. */
+  readonly writer?: "rewrites";
   /** Lays the message out as a newer writer would: longer rows, more sections. */
   readonly reshape?: { readonly extraRowBytes: number; readonly extraSections: number };
   readonly edits?: readonly Edit[];
@@ -23,6 +27,9 @@ export interface GoldenCase {
     readonly elapsedMs?: number;
     /** Requests that the picker's own Envoy has in flight, by address. */
     readonly inFlight?: Readonly<Record<string, number>>;
+    readonly path?: string;
+    /** Name of the route in Envoy. */
+    readonly route?: string;
   };
   readonly expect: {
     /** ACCEPTED or the name of a REFUSED_* constant. */
@@ -33,6 +40,15 @@ export interface GoldenCase {
     readonly oneOf?: readonly string[];
     /** In no pick list's first place. */
     readonly never?: readonly string[];
+    /** What the request's model becomes: each target with its weight; empty: it stays. */
+    readonly targets?: Readonly<Record<string, number>>;
+    /** What is spoken at the request's path, and the model that the path names. */
+    readonly api?: ApiName;
+    readonly pathModel?: string;
+    /** The pool that the request's model chooses on its route; "": none of them lists it. */
+    readonly pool?: string;
+    /** Names of the route's models, in order. */
+    readonly listing?: readonly string[];
   };
 }
 
@@ -47,6 +63,7 @@ interface GoldenTable {
   readonly epoch?: string;
   readonly sequence?: string;
   readonly pools: readonly GoldenPool[];
+  readonly routes?: readonly RouteRow[];
 }
 
 /** Numbers are written at a header field, or at a column of a row, by the names of the layout. */
@@ -106,6 +123,11 @@ export function toRows(table: GoldenTable): TableRows {
       models: [],
       scorers: [],
       objectives: [],
+      restoreModel: false,
+      addUsage: false,
+      byModel: false,
+      rewrites: [],
+      apis: [],
       ...pool,
       endpoints: (pool.endpoints ?? []).map((endpoint) => ({
         id: fnv1a64(endpoint.address),
@@ -116,12 +138,14 @@ export function toRows(table: GoldenTable): TableRows {
         ...endpoint,
       })),
     })),
+    routes: table.routes ?? [],
   };
 }
 
 /** The bytes of a case: encoded, laid out anew and edited as it says. */
 export function caseBytes(golden: GoldenCase): Uint8Array {
   let bytes = encodeTable(toRows(golden.table)).bytes;
+  if (golden.writer === undefined) bytes = asFirstWritten(bytes);
   if (golden.reshape !== undefined) {
     bytes = reshape(bytes, golden.reshape.extraRowBytes, golden.reshape.extraSections);
   }
@@ -129,9 +153,9 @@ export function caseBytes(golden: GoldenCase): Uint8Array {
   return bytes;
 }
 
-function constant(name: string): number {
-  const value = (L as Readonly<Record<string, number>>)[name];
-  if (value === undefined) throw new RangeError(`the layout has no ${name}`);
+export function constant(name: string): number {
+  const value = (L as Readonly<Record<string, unknown>>)[name];
+  if (typeof value !== "number") throw new RangeError(`the layout has no ${name}`);
   return value;
 }
 
@@ -169,6 +193,39 @@ function applyEdit(bytes: Uint8Array, edit: Edit): Uint8Array {
   else if ("u64" in edit) view.setBigUint64(at, BigInt(edit.u64), true);
   else view.setFloat32(at, edit.f32 === "NaN" ? Number.NaN : edit.f32, true);
   return edited;
+}
+
+/** A table without rewrites, APIs and routes as it was laid out before there were any. */
+function asFirstWritten(bytes: Uint8Array): Uint8Array {
+  const sections = L.SECTION_STRINGS + 1;
+  const emptyRewriteStride = 8;
+  const source = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const column = (section: number, field: number): number =>
+    source.getUint32(entryOffset(section) + field, true);
+  for (let section = 0; section < source.getUint32(L.HEADER_SECTION_COUNT, true); section++) {
+    if (section < sections && section !== L.SECTION_REWRITES) continue;
+    if (column(section, L.ENTRY_COUNT) > 0) throw new RangeError(`section ${section} needs a writer`);
+  }
+  const shapes = Array.from({ length: sections }, (_, section) => ({
+    count: column(section, L.ENTRY_COUNT),
+    stride: source.getUint16(entryOffset(section) + L.ENTRY_STRIDE, true),
+  }));
+  const strides = shapes.map(({ stride }) => stride);
+  shapes[L.SECTION_POOLS]!.stride = L.POOL_STRIDE_V0;
+  shapes[L.SECTION_REWRITES]!.stride = emptyRewriteStride;
+  const writer = new MessageWriter(
+    L.KIND_TABLE,
+    source.getBigUint64(L.HEADER_EPOCH, true),
+    source.getBigUint64(L.HEADER_SEQUENCE, true),
+    shapes,
+  );
+  shapes.forEach(({ count, stride }, section) => {
+    for (let row = 0; row < count; row++) {
+      const from = column(section, L.ENTRY_OFFSET) + row * strides[section]!;
+      writer.bytes.set(bytes.subarray(from, from + stride), writer.row(section, row));
+    }
+  });
+  return writer.bytes;
 }
 
 /** Longer rows (filled with 0xa5, which means nothing to an older reader) and unknown sections at the end. */

@@ -4,12 +4,9 @@ import { describe, it } from "node:test";
 import * as L from "../../assembly/wire/layout.ts";
 import { decodeTable } from "../../controller/src/table/decode.ts";
 import { WireError } from "../../controller/src/table/wire-error.ts";
-import { caseBytes, caseFile, loadCases, toRows } from "./case.ts";
+import { caseBytes, caseFile, constant, loadCases, toRows } from "./case.ts";
 
 const FEWEST_CASES = 14;
-const verdicts: Readonly<Record<string, number>> = Object.fromEntries(
-  Object.entries(L).filter(([name]) => name === "ACCEPTED" || name.startsWith("REFUSED_")),
-);
 const cases = loadCases();
 
 /** f32 columns come back rounded to 24 bits. */
@@ -23,7 +20,7 @@ function asStored(value: unknown): unknown {
 describe("golden cases", () => {
   it("are there, each with what must come of it", () => {
     assert.ok(cases.length >= FEWEST_CASES, `${cases.length} cases`);
-    for (const { name, expect } of cases) assert.notEqual(verdicts[expect.verdict], undefined, name);
+    for (const { name, expect } of cases) assert.match(expect.verdict, /^(ACCEPTED|REFUSED_.*)$/, name);
   });
 
   for (const golden of cases) {
@@ -32,7 +29,7 @@ describe("golden cases", () => {
       assert.deepEqual(Buffer.from(caseBytes(golden)), committed);
     });
 
-    const verdict = verdicts[golden.expect.verdict];
+    const verdict = constant(golden.expect.verdict);
     if (verdict === L.ACCEPTED) {
       it(`${golden.name}: reads back as the rows it was written from`, () => {
         const rows = decodeTable(readFileSync(caseFile(golden.name, "bin")));

@@ -21,7 +21,15 @@ function tableOf(
   endpoints = [testEndpoint("chat", "10.0.0.1", 80), testEndpoint("chat", "10.0.0.2", 80)],
 ): EncodedTable {
   return encodeTable(
-    buildTable({ pools: [testPool("chat")], endpoints, samples: new Map(), nowMs: 0, epoch: 7n, sequence }),
+    buildTable({
+      pools: [testPool("chat")],
+      routes: [],
+      endpoints,
+      samples: new Map(),
+      nowMs: 0,
+      epoch: 7n,
+      sequence,
+    }),
   );
 }
 

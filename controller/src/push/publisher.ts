@@ -131,6 +131,7 @@ export class Publisher {
     try {
       const rows = buildTable({
         pools: inventory.pools,
+        routes: inventory.routes,
         endpoints,
         samples: this.samples,
         nowMs,

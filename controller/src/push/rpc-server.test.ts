@@ -34,7 +34,7 @@ describe("the gRPC port", () => {
 
   async function serve(tls: ServerTls | undefined): Promise<RpcServer> {
     const feed = new FeedServer({ nowMs: () => 0, setTimer: processTimer, onTrouble: () => {} });
-    feed.publish(encodeTable({ epoch: 1n, sequence: 1n, pools: [] }));
+    feed.publish(encodeTable({ epoch: 1n, sequence: 1n, pools: [], routes: [] }));
     const server = await startRpcServer({
       host: "127.0.0.1",
       port: 0,

@@ -42,7 +42,7 @@ function tableOf(pages: readonly string[]): TableRows {
     const spec = { name: address, host: ip, port: 80, engine: "vllm" as const, scrape };
     return { pool: "default/llama", spec, ip, address, ready: true, draining: false };
   });
-  return buildTable({ pools: [POOL], endpoints, samples, nowMs: 10, epoch: 1n, sequence: 1n });
+  return buildTable({ pools: [POOL], routes: [], endpoints, samples, nowMs: 10, epoch: 1n, sequence: 1n });
 }
 
 function page(running: readonly string[], waiting: readonly string[] = []): string {

@@ -1,5 +1,5 @@
 import * as L from "../../../assembly/wire/layout.ts";
-import type { EndpointRow, PoolRow } from "./rows.ts";
+import type { EndpointRow, PoolRow, RouteRow } from "./rows.ts";
 
 /** Rounding of the sections' starts, and what later columns may add. */
 const SLACK_BYTES = 4096;
@@ -10,14 +10,17 @@ const SLACK_BYTES = 4096;
  * all, each endpoint keeps the same number of its first ones (running before waiting), the largest that fits:
  * an endpoint with few loses none to one with many.
  */
-export function fitAdapters(pools: readonly PoolRow[]): {
+export function fitAdapters(
+  pools: readonly PoolRow[],
+  routes: readonly RouteRow[],
+): {
   readonly pools: readonly PoolRow[];
   readonly dropped: number;
 } {
   const lists = pools.flatMap((pool) => pool.endpoints.map(({ adapters }) => adapters?.entries ?? []));
   const most = lists.reduce((count, entries) => Math.max(count, entries.length), 0);
   if (most === 0) return { pools, dropped: 0 };
-  const fits = (perEndpoint: number): boolean => fit(pools, lists, perEndpoint);
+  const fits = (perEndpoint: number): boolean => fit(pools, routes, lists, perEndpoint);
   if (fits(most)) return { pools, dropped: 0 };
   let low = 0;
   let high = most;
@@ -33,7 +36,24 @@ export function fitAdapters(pools: readonly PoolRow[]): {
 
 type Entries = NonNullable<EndpointRow["adapters"]>["entries"];
 
-function fit(pools: readonly PoolRow[], lists: readonly Entries[], perEndpoint: number): boolean {
+/** Bytes of the rows. */
+function addRewritesAndApis({ rewrites, apis }: PoolRow, heap: Heap): number {
+  let bytes = 0;
+  for (const { model, targets } of rewrites) {
+    heap.add(model);
+    for (const target of targets) heap.add(target.model);
+    bytes += L.REWRITE_STRIDE + targets.length * L.TARGET_STRIDE;
+  }
+  for (const { suffix } of apis) heap.add(suffix);
+  return bytes + apis.length * L.API_STRIDE;
+}
+
+function fit(
+  pools: readonly PoolRow[],
+  routes: readonly RouteRow[],
+  lists: readonly Entries[],
+  perEndpoint: number,
+): boolean {
   const rows = lists.reduce((count, { length }) => count + Math.min(length, perEndpoint), 0);
   if (rows > L.MAX_ROWS) return false;
   const heap = new Heap();
@@ -53,6 +73,11 @@ function fit(pools: readonly PoolRow[], lists: readonly Entries[], perEndpoint: 
       heap.add(address);
       heap.add(name);
     }
+    bytes += addRewritesAndApis(pool, heap);
+  }
+  for (const route of routes) {
+    heap.add(route.name);
+    bytes += L.ROUTE_STRIDE + route.pools.length * L.ROUTE_POOL_STRIDE;
   }
   for (const entries of lists) {
     for (let index = 0; index < entries.length && index < perEndpoint; index++)

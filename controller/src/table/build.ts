@@ -1,12 +1,14 @@
 import { AGE_NEVER } from "../../../assembly/wire/layout.ts";
-import type { Endpoint, PoolSpec, Sample } from "../model.ts";
+import type { Endpoint, PoolSpec, RouteSpec, Sample } from "../model.ts";
 import { fitAdapters } from "./adapter-budget.ts";
 import { readsBody } from "./body-reading.ts";
 import { fnv1a64 } from "./hash.ts";
-import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
+import type { AdapterRow, EndpointRow, ModelRow, PoolRow, RouteRow, TableRows } from "./rows.ts";
 
 export interface TableInput {
   readonly pools: readonly PoolSpec[];
+  /** Only those on which the model chooses the pool get rows. */
+  readonly routes: readonly RouteSpec[];
   /** Resolved endpoints of all pools; `pool` is `namespace/name`. Those of unknown pools are left out. */
   readonly endpoints: readonly Endpoint[];
   /** By address. */
@@ -29,18 +31,44 @@ export function buildTable(input: TableInput): TableRows {
     if (list === undefined) byPool.set(endpoint.pool, [endpoint]);
     else list.push(endpoint);
   }
+  const routes = routeRows(input);
+  const byModel = new Set(routes.flatMap((route) => route.pools));
   const { pools, dropped } = fitAdapters(
-    input.pools.map((pool) => poolRow(pool, byPool.get(`${pool.namespace}/${pool.name}`) ?? [], input)),
+    input.pools.map((pool) => poolRow(pool, byPool.get(keyOf(pool)) ?? [], byModel, input)),
+    routes,
   );
   return {
     epoch: input.epoch,
     sequence: input.sequence,
     pools,
+    routes,
     ...(dropped === 0 ? {} : { adaptersDropped: dropped }),
   };
 }
 
-function poolRow(pool: PoolSpec, endpoints: readonly Endpoint[], input: TableInput): PoolRow {
+function keyOf(pool: PoolSpec): string {
+  return `${pool.namespace}/${pool.name}`;
+}
+
+/** Of pools that are not there, as while they come or go, a route has none; without any it has no row. */
+function routeRows({ pools, routes }: TableInput): readonly RouteRow[] {
+  const known = new Set(pools.map(keyOf));
+  return routes
+    .filter(({ byModel }) => byModel)
+    .map((route) => ({
+      name: route.name,
+      pools: route.pools.map(({ pool }) => pool).filter((pool) => known.has(pool)),
+    }))
+    .filter((route) => route.pools.length > 0);
+}
+
+/** `byModel`: names of the pools among which a route's requests choose by model. */
+function poolRow(
+  pool: PoolSpec,
+  endpoints: readonly Endpoint[],
+  byModel: ReadonlySet<string>,
+  input: TableInput,
+): PoolRow {
   const seen = new Set<string>();
   const rows: EndpointRow[] = [];
   for (const endpoint of endpoints) {
@@ -49,12 +77,15 @@ function poolRow(pool: PoolSpec, endpoints: readonly Endpoint[], input: TableInp
     rows.push(endpointRow(endpoint, input.samples.get(endpoint.address), input.nowMs));
   }
   return {
-    name: `${pool.namespace}/${pool.name}`,
+    name: keyOf(pool),
     profile: pool.profile,
     failureMode: pool.failureMode,
-    readBody: readsBody(pool, false),
+    readBody: readsBody(pool, byModel.has(keyOf(pool))),
     requireModel: pool.requireModel,
     knownModelsOnly: pool.knownModelsOnly,
+    restoreModel: pool.restoreModel,
+    addUsage: pool.addUsage,
+    byModel: byModel.has(keyOf(pool)),
     staleAfterMs: pool.staleAfterMs,
     bodyWindowBytes: pool.bodyWindowBytes,
     bodyLimitBytes: pool.bodyLimitBytes,
@@ -71,6 +102,8 @@ function poolRow(pool: PoolSpec, endpoints: readonly Endpoint[], input: TableInp
     ),
     scorers: pool.profile === "weighted" ? pool.scorers : [],
     objectives: pool.objectives,
+    rewrites: pool.rewrites.map(({ model, targets }) => ({ model: model ?? "", targets })),
+    apis: pool.apis,
   };
 }
 

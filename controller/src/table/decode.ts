@@ -1,21 +1,34 @@
 import * as L from "../../../assembly/wire/layout.ts";
+import { readPoolRouting, readRoutes } from "./decode-routing.ts";
 import { fnv1a64 } from "./hash.ts";
 import { ADDRESS, PROFILE_NAMES, SCORER_NAMES } from "./names.ts";
-import { MessageReader, type SectionRule } from "./reader.ts";
+import { MessageReader, requireNew, type SectionRule } from "./reader.ts";
 import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
 import { WireError } from "./wire-error.ts";
 
+/** Sections that are left alone in a table that does not have all of them. */
+const WHOLE_TABLE = { sections: L.TABLE_SECTIONS } as const;
+
 /** In the order of the SECTION_* numbers. */
 const SECTIONS: readonly SectionRule[] = [
-  { name: "pools", minStride: L.POOL_STRIDE_V0, maxRows: L.MAX_POOLS },
+  {
+    name: "pools",
+    minStride: L.POOL_STRIDE,
+    maxRows: L.MAX_POOLS,
+    before: { sections: L.TABLE_SECTIONS, minStride: L.POOL_STRIDE_V0 },
+  },
   { name: "endpoints", minStride: L.ENDPOINT_STRIDE, maxRows: L.MAX_ENDPOINTS },
   { name: "clusters", minStride: L.CLUSTER_STRIDE, maxRows: L.MAX_ROWS },
   { name: "models", minStride: L.MODEL_STRIDE, maxRows: L.MAX_ROWS },
   { name: "adapters", minStride: L.ADAPTER_STRIDE, maxRows: L.MAX_ROWS },
   { name: "objectives", minStride: L.OBJECTIVE_STRIDE, maxRows: L.MAX_ROWS },
   { name: "scorers", minStride: L.SCORER_STRIDE, maxRows: L.MAX_ROWS },
-  { name: "rewrites", minStride: 8, maxRows: L.MAX_ROWS },
+  { name: "rewrites", minStride: L.REWRITE_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
   { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
+  { name: "targets", minStride: L.TARGET_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
+  { name: "apis", minStride: L.API_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
+  { name: "routes", minStride: L.ROUTE_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
+  { name: "routePools", minStride: L.ROUTE_POOL_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
 ];
 
 /**
@@ -28,13 +41,13 @@ export function decodeTable(bytes: Uint8Array): TableRows {
   const clusters = readClusters(reader);
   const pools: PoolRow[] = [];
   const names = new Set<string>();
-  const taken = new Set<number>();
   for (let index = 0; index < reader.section(L.SECTION_POOLS).count; index++) {
-    const pool = readPool(reader, index, clusters.get(index) ?? [], taken);
+    const pool = readPool(reader, index, clusters.get(index) ?? []);
     requireNew(names, pool.name, `pools[${index}].name`);
     pools.push(pool);
   }
-  return { epoch: reader.epoch, sequence: reader.sequence, pools };
+  const routes = readRoutes(reader, pools);
+  return { epoch: reader.epoch, sequence: reader.sequence, pools, routes };
 }
 
 function readClusters(reader: MessageReader): ReadonlyMap<number, readonly string[]> {
@@ -55,25 +68,13 @@ function readClusters(reader: MessageReader): ReadonlyMap<number, readonly strin
   return byPool;
 }
 
-/** Refuses an empty or repeated name. */
-function requireNew(seen: Set<string>, name: string, path: string): void {
-  if (name === "" || seen.has(name)) throw new WireError(L.REFUSED_VALUE, path, name, "non-empty and unique");
-  seen.add(name);
-}
-
 function positive(value: number, high: number, path: string): number {
   // The comparison is false for NaN too.
   if (!(value > 0 && value <= high)) throw new WireError(L.REFUSED_VALUE, path, value, high);
   return value;
 }
 
-/** `taken` holds the endpoint rows of earlier pools: a row belongs to one pool, which also bounds the work. */
-function readPool(
-  reader: MessageReader,
-  index: number,
-  clusters: readonly string[],
-  taken: Set<number>,
-): PoolRow {
+function readPool(reader: MessageReader, index: number, clusters: readonly string[]): PoolRow {
   const { view } = reader;
   const at = reader.row(L.SECTION_POOLS, index);
   const path = `pools[${index}]`;
@@ -88,12 +89,6 @@ function readPool(
   }
   const flags = view.getUint8(at + L.POOL_FLAGS);
   const rows = reader.run(L.SECTION_ENDPOINTS, at + L.POOL_ENDPOINT_START, at + L.POOL_ENDPOINT_COUNT, path);
-  for (const row of rows) {
-    if (taken.has(row)) {
-      throw new WireError(L.REFUSED_REFERENCE, `${path}.endpoints`, row, "a row of one pool");
-    }
-    taken.add(row);
-  }
   const endpoints = rows.map((row) => readEndpoint(reader, row));
   const ids = new Set<bigint>();
   for (const { id } of endpoints) {
@@ -107,6 +102,9 @@ function readPool(
     readBody: (flags & L.POOL_FLAG_READ_BODY) !== 0,
     requireModel: (flags & L.POOL_FLAG_REQUIRE_MODEL) !== 0,
     knownModelsOnly: (flags & L.POOL_FLAG_KNOWN_MODELS_ONLY) !== 0,
+    restoreModel: (flags & L.POOL_FLAG_RESTORE_MODEL) !== 0,
+    addUsage: (flags & L.POOL_FLAG_ADD_USAGE) !== 0,
+    byModel: (flags & L.POOL_FLAG_BY_MODEL) !== 0,
     staleAfterMs: view.getUint32(at + L.POOL_STALE_AFTER_MS, true),
     bodyWindowBytes: view.getUint32(at + L.POOL_BODY_WINDOW_BYTES, true),
     bodyLimitBytes: view.getUint32(at + L.POOL_BODY_LIMIT_BYTES, true),
@@ -131,6 +129,7 @@ function readPool(
           priority: view.getInt32(objective + L.OBJECTIVE_PRIORITY, true),
         };
       }),
+    ...readPoolRouting(reader, at, path),
   };
 }
 

@@ -1,5 +1,7 @@
 import * as L from "../../../assembly/wire/layout.ts";
 import { PickerError } from "../errors.ts";
+import { checkRows, refuseRepeated } from "./checks.ts";
+import { checkRouting, placePoolRouting, placeRoutes, RoutingWriter } from "./encode-routing.ts";
 import { fnv1a64 } from "./hash.ts";
 import { MessageWriter, StringHeap } from "./message.ts";
 import { ADDRESS, PROFILE_NUMBERS, SCORER_NUMBERS } from "./names.ts";
@@ -25,18 +27,13 @@ function sum(pools: readonly PoolRow[], count: (pool: PoolRow) => number): numbe
   return pools.reduce((total, pool) => total + count(pool), 0);
 }
 
-function checkRows(path: string, count: number, bound: number): void {
-  if (count <= bound) return;
-  throw new PickerError("TABLE_BOUND", `${count} rows are more than ${bound}`, { path, value: count, bound });
-}
-
 /**
  * Encodes a table as `layout.ts` describes it: the same rows always give the same bytes. Each distinct
  * string is stored once.
  * @throws PickerError TABLE_BOUND for more rows or bytes than the format allows, TABLE_VALUE for a
  * number outside its column, a pool's or cluster's name that is empty or occurs twice, a scorer that a pool
- * names twice, two endpoints of one pool with the same address, an id that is not the hash of its address, or
- * an address that a pick list cannot carry.
+ * names twice, two endpoints of one pool with the same address, an id that is not the hash of its address, an
+ * address that a pick list cannot carry, or what `checkRouting` refuses.
  */
 export function encodeTable(rows: TableRows): EncodedTable {
   const { pools } = rows;
@@ -63,20 +60,26 @@ export function encodeTable(rows: TableRows): EncodedTable {
     "clusters",
     pools.flatMap((pool) => pool.clusters),
   );
+  const routing = checkRouting(rows);
   const heap = new StringHeap();
   collectStrings(pools, heap);
+  placeRoutes(rows.routes, heap);
   const writer = new MessageWriter(L.KIND_TABLE, rows.epoch, rows.sequence, [
-    { count: pools.length, stride: L.POOL_STRIDE_V0 },
+    { count: pools.length, stride: L.POOL_STRIDE },
     { count: counts.endpoints, stride: L.ENDPOINT_STRIDE },
     { count: counts.clusters, stride: L.CLUSTER_STRIDE },
     { count: counts.models, stride: L.MODEL_STRIDE },
     { count: counts.adapters, stride: L.ADAPTER_STRIDE },
     { count: counts.objectives, stride: L.OBJECTIVE_STRIDE },
     { count: counts.scorers, stride: L.SCORER_STRIDE },
-    { count: 0, stride: 8 },
+    { count: routing.rewrites, stride: L.REWRITE_STRIDE },
     { count: heap.byteLength, stride: 1 },
+    { count: routing.targets, stride: L.TARGET_STRIDE },
+    { count: routing.apis, stride: L.API_STRIDE },
+    { count: routing.routes, stride: L.ROUTE_STRIDE },
+    { count: routing.routePools, stride: L.ROUTE_POOL_STRIDE },
   ]);
-  const endpointIds = writeRows(pools, writer, heap);
+  const endpointIds = writeRows(rows, writer, heap);
   heap.writeTo(writer.bytes, writer.sectionOffset(L.SECTION_STRINGS));
   return {
     bytes: writer.bytes,
@@ -86,20 +89,6 @@ export function encodeTable(rows: TableRows): EncodedTable {
     epoch: rows.epoch,
     sequence: rows.sequence,
   };
-}
-
-function refuseRepeated(path: string, names: readonly string[]): void {
-  const seen = new Set<string>();
-  for (const name of names) {
-    if (name !== "" && !seen.has(name)) seen.add(name);
-    else {
-      throw new PickerError("TABLE_VALUE", name === "" ? "a name is empty" : `${name} occurs twice`, {
-        path,
-        value: name,
-        bound: "non-empty and unique",
-      });
-    }
-  }
 }
 
 /** Places every string once, so that the size is known before the first row is written. */
@@ -112,6 +101,7 @@ function collectStrings(pools: readonly PoolRow[], heap: StringHeap): void {
     for (const objective of pool.objectives) {
       heap.place(objective.name, `${path}.objectives`, L.MAX_NAME_BYTES);
     }
+    placePoolRouting(pool, path, heap);
     for (const endpoint of pool.endpoints) {
       heap.place(endpoint.address, `${path}.endpoints`, L.MAX_ADDRESS_BYTES);
       heap.place(endpoint.name, `${path}.endpoints`);
@@ -122,7 +112,9 @@ function collectStrings(pools: readonly PoolRow[], heap: StringHeap): void {
   });
 }
 
-function writeRows(pools: readonly PoolRow[], writer: MessageWriter, heap: StringHeap): bigint[] {
+function writeRows(rows: TableRows, writer: MessageWriter, heap: StringHeap): bigint[] {
+  const { pools } = rows;
+  const routing = new RoutingWriter(writer, heap);
   const endpointIds: bigint[] = [];
   const next = { cluster: 0, model: 0, adapter: 0, objective: 0, scorer: 0 };
   pools.forEach((pool, index) => {
@@ -147,7 +139,10 @@ function writeRows(pools: readonly PoolRow[], writer: MessageWriter, heap: Strin
       at + L.POOL_FLAGS,
       (pool.readBody ? L.POOL_FLAG_READ_BODY : 0) |
         (pool.requireModel ? L.POOL_FLAG_REQUIRE_MODEL : 0) |
-        (pool.knownModelsOnly ? L.POOL_FLAG_KNOWN_MODELS_ONLY : 0),
+        (pool.knownModelsOnly ? L.POOL_FLAG_KNOWN_MODELS_ONLY : 0) |
+        (pool.restoreModel ? L.POOL_FLAG_RESTORE_MODEL : 0) |
+        (pool.addUsage ? L.POOL_FLAG_ADD_USAGE : 0) |
+        (pool.byModel ? L.POOL_FLAG_BY_MODEL : 0),
     );
     writer.u32(at + L.POOL_STALE_AFTER_MS, pool.staleAfterMs, `${path}.staleAfterMs`);
     writer.u32(at + L.POOL_BODY_WINDOW_BYTES, pool.bodyWindowBytes, `${path}.bodyWindowBytes`);
@@ -174,6 +169,7 @@ function writeRows(pools: readonly PoolRow[], writer: MessageWriter, heap: Strin
       writer.string(row + L.OBJECTIVE_NAME, heap.place(objective.name, path));
       writer.i32(row + L.OBJECTIVE_PRIORITY, objective.priority, `${path}.objectives`);
     }
+    routing.pool(pool, at);
     refuseRepeatedScorers(pool, `${path}.scorers`);
     for (const scorer of pool.scorers) {
       const row = writer.row(L.SECTION_SCORERS, next.scorer++);
@@ -188,6 +184,7 @@ function writeRows(pools: readonly PoolRow[], writer: MessageWriter, heap: Strin
       endpointIds.push(endpoint.id);
     }
   });
+  routing.routes(rows.routes, pools);
   return endpointIds;
 }
 

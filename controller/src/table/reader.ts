@@ -14,24 +14,28 @@ export interface SectionRule {
   readonly maxRows: number;
   /** Byte heaps count bytes, not rows, and have stride 1. */
   readonly heap?: boolean;
+  /** In messages of fewer than `sections` sections, rows have `minStride` bytes; absent: the section is left alone. */
+  readonly before?: { readonly sections: number; readonly minStride?: number };
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * A message whose header, directory and section bounds have been checked; a view afterwards.
- * A longer directory is taken (later sections are ignored), a shorter one means empty sections.
+ * A longer directory is taken (later sections are left alone), a shorter one means empty sections.
  */
 export class MessageReader {
   readonly view: DataView;
   readonly epoch: bigint;
   readonly sequence: bigint;
+  /** Entries of the directory. */
+  readonly sectionCount: number;
   readonly #bytes: Uint8Array;
   readonly #rules: readonly SectionRule[];
   readonly #sections: SectionView[] = [];
   readonly #stringSection: number;
-  /** Rows of each section that runs have named so far. */
-  readonly #taken: number[];
+  /** By section: 1 for each row that a run has named. */
+  readonly #taken = new Map<number, Uint8Array>();
 
   /** @throws WireError with the REFUSED_* number, the value found and the bound that it broke. */
   constructor(bytes: Uint8Array, kind: number, rules: readonly SectionRule[], stringSection: number) {
@@ -73,17 +77,19 @@ export class MessageReader {
     this.#bytes = bytes;
     this.#rules = rules;
     this.#stringSection = stringSection;
-    this.#taken = rules.map(() => 0);
+    this.sectionCount = sectionCount;
     this.epoch = view.getBigUint64(L.HEADER_EPOCH, true);
     this.sequence = view.getBigUint64(L.HEADER_SEQUENCE, true);
     for (let index = 0; index < Math.max(sectionCount, rules.length); index++) {
-      const rule = rules[index] ?? unknownSection(index);
-      if (index >= sectionCount) {
-        this.#sections.push({ offset: length, count: 0, stride: rule.minStride });
-        continue;
-      }
+      const known = rules[index];
+      const empty = { offset: length, count: 0, stride: known?.minStride ?? 0 };
+      const rule = ruleIn(known, sectionCount);
       const entry = headerBytes + index * L.DIRECTORY_ENTRY_BYTES;
-      this.#sections.push(readSection(view, entry, rule, bodyStart, length));
+      const section =
+        index < sectionCount
+          ? readSection(view, entry, rule ?? leftAlone(index), bodyStart, length)
+          : undefined;
+      this.#sections.push(rule === undefined || section === undefined ? empty : section);
     }
   }
 
@@ -117,8 +123,7 @@ export class MessageReader {
 
   /**
    * Indices of a run of rows, each run to be asked for once.
-   * @throws WireError REFUSED_REFERENCE if it leaves its section, or if the runs so far name more rows than
-   * the section has: some are shared.
+   * @throws WireError REFUSED_REFERENCE if it leaves its section or has a row of an earlier run.
    */
   run(section: number, startAt: number, countAt: number, path: string): number[] {
     const start = this.view.getUint32(startAt, true);
@@ -127,21 +132,37 @@ export class MessageReader {
     if (start + count > rows) {
       throw new WireError(L.REFUSED_REFERENCE, `${path}.${this.#rules[section]!.name}`, start + count, rows);
     }
-    const taken = this.#taken[section]! + count;
-    this.#taken[section] = taken;
-    if (taken > rows) {
-      throw new WireError(L.REFUSED_REFERENCE, `${path}.${this.#rules[section]!.name}`, taken, rows);
+    const taken = this.#taken.get(section) ?? new Uint8Array(rows);
+    this.#taken.set(section, taken);
+    const shared = taken.subarray(start, start + count).indexOf(1);
+    if (shared >= 0) {
+      const name = `${path}.${this.#rules[section]!.name}`;
+      throw new WireError(L.REFUSED_REFERENCE, name, start + shared, "a row of one run");
     }
+    taken.fill(1, start, start + count);
     return Array.from({ length: count }, (_, index) => start + index);
   }
+}
+
+/** @throws WireError REFUSED_VALUE for an empty or repeated name. */
+export function requireNew(seen: Set<string>, name: string, path: string): void {
+  if (name === "" || seen.has(name)) throw new WireError(L.REFUSED_VALUE, path, name, "non-empty and unique");
+  seen.add(name);
 }
 
 function requireBytes(length: number, bound: number): void {
   if (length < bound) throw new WireError(L.REFUSED_TRUNCATED, "message", length, bound);
 }
 
-/** A section of a newer writer: ignored, but it must lie inside the message. */
-function unknownSection(index: number): SectionRule {
+/** What holds for a section in a message of so many; undefined: it is left alone. */
+function ruleIn(rule: SectionRule | undefined, sectionCount: number): SectionRule | undefined {
+  const before = rule?.before;
+  if (rule === undefined || before === undefined || sectionCount >= before.sections) return rule;
+  return before.minStride === undefined ? undefined : { ...rule, minStride: before.minStride };
+}
+
+/** A section that this reader has no use for must lie inside the message all the same. */
+function leftAlone(index: number): SectionRule {
   return { name: `section${index}`, minStride: 0, maxRows: L.MAX_MESSAGE_BYTES };
 }
 

@@ -1,4 +1,4 @@
-import type { FailureMode, ProfileName, ScorerName } from "../model.ts";
+import type { ApiName, FailureMode, ProfileName, ScorerName } from "../model.ts";
 
 /** Requests and tokens in flight to an endpoint through other Envoys. */
 export interface RemoteLoad {
@@ -42,6 +42,18 @@ export interface ModelRow {
   readonly priority?: number;
 }
 
+/** Requests for `model` get the name of one of the targets, drawn by weight. */
+export interface RewriteRow {
+  /** "": any model, and none. */
+  readonly model: string;
+  readonly targets: readonly { readonly model: string; readonly weight: number }[];
+}
+
+export interface ApiRow {
+  readonly suffix: string;
+  readonly api: ApiName;
+}
+
 export interface PoolRow {
   /** `namespace/name` */
   readonly name: string;
@@ -50,6 +62,10 @@ export interface PoolRow {
   readonly readBody: boolean;
   readonly requireModel: boolean;
   readonly knownModelsOnly: boolean;
+  readonly restoreModel: boolean;
+  readonly addUsage: boolean;
+  /** One of a route on which the request's model chooses the pool. */
+  readonly byModel: boolean;
   readonly staleAfterMs: number;
   readonly bodyWindowBytes: number;
   readonly bodyLimitBytes: number;
@@ -60,6 +76,17 @@ export interface PoolRow {
   readonly models: readonly ModelRow[];
   readonly scorers: readonly { readonly name: ScorerName | "prefix-affinity"; readonly weight: number }[];
   readonly objectives: readonly { readonly name: string; readonly priority: number }[];
+  /** An exact name goes before any; the first of equals counts. */
+  readonly rewrites: readonly RewriteRow[];
+  readonly apis: readonly ApiRow[];
+}
+
+/** A route on which the request's model chooses among pools: the first that lists it. */
+export interface RouteRow {
+  /** Of the route in Envoy's configuration. */
+  readonly name: string;
+  /** Names of pools, each once. */
+  readonly pools: readonly string[];
 }
 
 /** A whole table, before encoding and after decoding. */
@@ -69,6 +96,7 @@ export interface TableRows {
   /** Counts messages within the epoch, from 1. */
   readonly sequence: bigint;
   readonly pools: readonly PoolRow[];
+  readonly routes: readonly RouteRow[];
   /** Adapters of endpoints that had to be left out of this table; absent: none. Not encoded. */
   readonly adaptersDropped?: number;
 }

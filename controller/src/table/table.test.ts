@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import fc from "fast-check";
 import * as L from "../../../assembly/wire/layout.ts";
 import { PickerError } from "../errors.ts";
-import type { Endpoint, PoolSpec, Sample } from "../model.ts";
+import type { Endpoint, PoolSpec, RouteSpec, Sample } from "../model.ts";
 import { buildTable } from "./build.ts";
 import { decodeTable } from "./decode.ts";
 import { encodeTable, withRemote } from "./encode.ts";
@@ -58,9 +58,10 @@ function build(
   endpoints: readonly Endpoint[],
   samples: Readonly<Record<string, Sample>> = {},
   pools: readonly PoolSpec[] = [POOL],
+  routes: readonly RouteSpec[] = [],
 ): TableRows {
   const byAddress = new Map(Object.entries(samples));
-  return buildTable({ pools, endpoints, samples: byAddress, nowMs: 10_000, epoch: 7n, sequence: 3n });
+  return buildTable({ pools, routes, endpoints, samples: byAddress, nowMs: 10_000, epoch: 7n, sequence: 3n });
 }
 
 function row(index: number, over: Partial<EndpointRow> = {}): EndpointRow {
@@ -75,7 +76,7 @@ function poolRow(endpoints: readonly EndpointRow[], over: Partial<PoolRow> = {})
 }
 
 function table(...pools: readonly PoolRow[]): TableRows {
-  return { epoch: 1n, sequence: 1n, pools };
+  return { epoch: 1n, sequence: 1n, pools, routes: [] };
 }
 
 /** Records with the prototype that literals have, since comparison minds it. */
