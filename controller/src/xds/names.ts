@@ -2,6 +2,8 @@
 
 /** The picked list on its way from the filter to `override_host`; the cluster removes it before any endpoint sees it. */
 export const PICK_HEADER = "x-gateway-destination-endpoint";
+/** The pool (`namespace/name`) that the filter chose by the request's model; a route to that pool matches it and removes it. */
+export const POOL_HEADER = "x-inference-picker-pool";
 /** Namespace of route and cluster metadata that names the pool. */
 export const METADATA_NAMESPACE = "inference-picker";
 /** Name of the HTTP filter, of its ECDS resource and of its VM (which scopes its shared data). */

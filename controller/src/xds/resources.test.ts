@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createRegistry, type JsonObject, toJson } from "@bufbuild/protobuf";
 import { anyUnpack, file_google_protobuf_wrappers } from "@bufbuild/protobuf/wkt";
-import type { Endpoint, Inventory } from "../model.ts";
+import type { Endpoint, Inventory, PoolSpec, RouteSpec } from "../model.ts";
 import { testEndpoint, testPool } from "./fixtures.ts";
 import { file_envoy_config_cluster_v3_cluster } from "./generated/envoy/config/cluster/v3/cluster_pb.ts";
 import { file_envoy_config_core_v3_extension } from "./generated/envoy/config/core/v3/extension_pb.ts";
@@ -307,9 +307,113 @@ describe("routes", () => {
     assert.match(JSON.stringify(predicate("FailOpen")), /previous_hosts/);
   });
 
+  it("hold a chunk more than the limit where bodies are changed, so that the answer to a longer one is the filter's", () => {
+    const limit = (over: Partial<PoolSpec>) => {
+      const of = [testPool("a", { bodyLimitBytes: 1024, ...over })];
+      const { routes } = snapshot({ pools: of, routes: [route("all", "/")] });
+      return at(json(routes, "gateway"), "virtual_hosts", 0, "routes", 0, "request_body_buffer_limit");
+    };
+    assert.equal(limit({}), "1024");
+    assert.equal(limit({ addUsage: true }), String(1024 + 2 * 1024 * 1024));
+    assert.equal(
+      limit({ rewrites: [{ targets: [{ model: "m", weight: 1 }] }] }),
+      String(1024 + 2 * 1024 * 1024),
+    );
+  });
+
+  it("never name a header of the filter's, nor take one away, unless they are by model", () => {
+    const [entry] = built(route("all", "/"));
+    assert.equal(at(entry, "match", "headers"), undefined);
+    assert.equal(at(entry, "request_headers_to_remove"), undefined);
+  });
+
   it("to pools that are gone answer 503", () => {
     const [entry] = built(route("gone", "/", [target("nowhere")]));
     assert.equal(at(entry, "direct_response", "status"), 503);
+  });
+});
+
+describe("routes by model", () => {
+  const pools = [
+    testPool("a", { upstreamApiKey: "secret", bodyLimitBytes: 1024 }),
+    testPool("b", { bodyLimitBytes: 4096 }),
+  ];
+  const route = (names: readonly string[], over: Partial<RouteSpec> = {}): RouteSpec => ({
+    name: "models",
+    pathPrefix: "/v1",
+    headers: [{ name: "x-tier", exact: "gold" }],
+    pools: names.map((name) => ({ pool: `default/${name}`, weight: 1 })),
+    byModel: true,
+    ...over,
+  });
+  const built = (routes: readonly RouteSpec[], of = pools) =>
+    at(json(snapshot({ pools: of, routes }).routes, "gateway"), "virtual_hosts", 0, "routes") as JsonObject[];
+  const exact = (entry: JsonObject) =>
+    (at(entry, "match", "headers") as JsonObject[]).map((header) => [
+      header.name,
+      at(header, "string_match", "exact"),
+    ]);
+
+  it("are one for each pool, by the header that the filter sets, before the one to the first pool", () => {
+    const entries = built([route(["a", "b"])]);
+    const tier = ["x-tier", "gold"];
+    assert.deepEqual(entries.map(exact), [
+      [tier, ["x-inference-picker-pool", "default/a"]],
+      [tier, ["x-inference-picker-pool", "default/b"]],
+      [tier],
+    ]);
+    assert.deepEqual(
+      entries.map((entry) => at(entry, "route", "cluster")),
+      ["default/a", "default/b", "default/a"],
+    );
+    assert.deepEqual(new Set(entries.map(({ name }) => name)), new Set(["models"]));
+    for (const entry of entries) assert.equal(at(entry, "match", "path_separated_prefix"), "/v1");
+  });
+
+  it("keep the header from the endpoints, and each pool's metadata, key and failure mode to itself", () => {
+    const entries = built([route(["a", "b"])], [pools[0]!, { ...pools[1]!, failureMode: "FailOpen" }]);
+    for (const entry of entries)
+      assert.deepEqual(entry.request_headers_to_remove, ["x-inference-picker-pool"]);
+    assert.deepEqual(
+      entries.map((entry) => [
+        at(entry, "metadata", "filter_metadata", "inference-picker", "pool"),
+        at(entry, "request_headers_to_add", 0, "header", "value"),
+        at(entry, "route", "retry_policy", "retry_host_predicate") !== undefined,
+      ]),
+      [
+        ["default/a", "Bearer secret", false],
+        ["default/b", undefined, true],
+        ["default/a", "Bearer secret", false],
+      ],
+    );
+  });
+
+  it("hold the largest body of all their pools, and a chunk more where one of them changes bodies", () => {
+    const limits = (of = pools) =>
+      new Set(built([route(["a", "b"])], of).map((entry) => entry.request_body_buffer_limit));
+    assert.deepEqual(limits(), new Set(["4096"]));
+    const rewriting = { ...pools[0]!, rewrites: [{ targets: [{ model: "m", weight: 1 }] }] };
+    assert.deepEqual(limits([rewriting, pools[1]!]), new Set([String(4096 + 2 * 1024 * 1024)]));
+  });
+
+  it("go on without a pool that is gone, and answer 503 without any", () => {
+    const entries = built([route(["gone", "b"])]);
+    assert.deepEqual(
+      entries.map((entry) => at(entry, "route", "cluster")),
+      ["default/b", "default/b"],
+    );
+    const [none, ...more] = built([route(["gone"])]);
+    assert.equal(at(none, "direct_response", "status"), 503);
+    assert.deepEqual(more, []);
+  });
+
+  it("stay together among longer and shorter prefixes", () => {
+    const names = built([
+      route(["a"], { name: "all", pathPrefix: "/", headers: [], byModel: false }),
+      route(["a", "b"]),
+      route(["b"], { name: "chat", pathPrefix: "/v1/chat", byModel: false }),
+    ]).map(({ name }) => name);
+    assert.deepEqual(names, ["chat", "models", "models", "models", "all"]);
   });
 });
 

@@ -14,13 +14,19 @@ import {
   RouteSchema,
 } from "./generated/envoy/config/route/v3/route_components_pb.ts";
 import { PreviousHostsPredicateSchema } from "./generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts_pb.ts";
-import { ROUTE_CONFIGURATION_NAME } from "./names.ts";
+import { POOL_HEADER, ROUTE_CONFIGURATION_NAME } from "./names.ts";
 
 /** A route whose pools are all gone, or all weighed zero. */
 const NO_POOL_STATUS = 503;
 
 /** Largest request body in bytes that any route holds back for the pick or a retry: 1 GiB. */
 const MAX_BUFFER_BYTES = 1 << 30;
+
+/**
+ * Envoy counts a chunk of a buffered body before the filter sees it, so its limit stands this far above the
+ * filter's: a chunk is 1.1 MB at most (docs/decisions/0001-request-bodies.md).
+ */
+const CHUNK_ROOM_BYTES = 2 * 1024 * 1024;
 
 /**
  * The gateway's route table: one virtual host for every authority. Routes are tried with the longest
@@ -34,18 +40,49 @@ export function gatewayRoutes(inventory: Inventory): RouteConfiguration {
   return create(RouteConfigurationSchema, {
     name: ROUTE_CONFIGURATION_NAME,
     virtualHosts: [
-      { name: "gateway", domains: ["*"], routes: ordered.map((route) => gatewayRoute(route, pools)) },
+      { name: "gateway", domains: ["*"], routes: ordered.flatMap((route) => envoyRoutes(route, pools)) },
     ],
     // Clusters come and go by CDS; one that is missing answers 503, it does not refuse the whole table.
     validateClusters: false,
   });
 }
 
-function gatewayRoute(route: RouteSpec, pools: ReadonlyMap<string, PoolSpec>): Route {
-  const targets = route.pools.flatMap(({ pool, weight }) => {
+interface Target {
+  readonly spec: PoolSpec;
+  readonly weight: number;
+}
+
+/**
+ * One route, or by model one for each pool and the route itself, which leads to the first. All bear the name by which
+ * the filter knows which pools it may choose from; what it chose is in POOL_HEADER, and setting that makes Envoy
+ * look for a route again.
+ */
+function envoyRoutes(route: RouteSpec, pools: ReadonlyMap<string, PoolSpec>): readonly Route[] {
+  const targets = route.pools.flatMap(({ pool, weight }): readonly Target[] => {
     const spec = pools.get(pool);
     return spec === undefined || weight <= 0 ? [] : [{ spec, weight }];
   });
+  const limitBytes = bufferLimitBytes(targets);
+  if (!route.byModel) return [gatewayRoute(route, targets, limitBytes)];
+  const chosen = targets.map(({ spec, weight }) => {
+    const header = { name: POOL_HEADER, exact: `${spec.namespace}/${spec.name}` };
+    return gatewayRoute({ ...route, headers: [...route.headers, header] }, [{ spec, weight }], limitBytes);
+  });
+  return [...chosen, gatewayRoute(route, targets.slice(0, 1), limitBytes)];
+}
+
+/**
+ * What the filter may hold back before the pick, and what a retry can send again: the most that any of the pools
+ * may need, since the body can be held before the pool is known. Envoy's own default answers 413 somewhere
+ * between 0.24 and 1.09 MB.
+ */
+function bufferLimitBytes(targets: readonly Target[]): number {
+  const limitBytes = Math.max(0, ...targets.map(({ spec }) => spec.bodyLimitBytes));
+  const edits = targets.some(({ spec }) => spec.rewrites.length > 0 || spec.addUsage);
+  return Math.min(limitBytes + (edits ? CHUNK_ROOM_BYTES : 0), MAX_BUFFER_BYTES);
+}
+
+function gatewayRoute(route: RouteSpec, targets: readonly Target[], limitBytes: number): Route {
   const [first] = targets;
   const match = {
     pathSpecifier:
@@ -79,12 +116,10 @@ function gatewayRoute(route: RouteSpec, pools: ReadonlyMap<string, PoolSpec>): R
     match,
     // Only where it cannot contradict the cluster that the weights choose.
     ...(targets.length === 1 ? { metadata: poolMetadata(first.spec) } : {}),
-    // What the filter may hold back before the pick, and what a retry can send again. Envoy's own
-    // default answers 413 somewhere between 0.24 and 1.09 MB.
-    requestBodyBufferLimit: BigInt(
-      Math.min(Math.max(...targets.map(({ spec }) => spec.bodyLimitBytes)), MAX_BUFFER_BYTES),
-    ),
+    requestBodyBufferLimit: BigInt(limitBytes),
     requestHeadersToAdd: targets.length === 1 ? authorization(first.spec) : [],
+    // The route is final by then, and the endpoints have no use for it.
+    requestHeadersToRemove: route.byModel ? [POOL_HEADER] : [],
     action: {
       case: "route",
       value: {
