@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { handoverSteps, type Step, type Target } from "./handover-steps.ts";
-import type { Endpoint, PoolSpec } from "./model.ts";
+import type { Endpoint, PoolSpec, RouteSpec } from "./model.ts";
 import { testEndpoint, testPool } from "./xds/fixtures.ts";
 
 const A = "10.0.0.1";
@@ -150,5 +150,52 @@ describe("the steps of a handover", () => {
     const known = target({ pools: { chat: [A, B] } });
     const [then] = handoverSteps(next, known);
     assert.ok(then?.kind === "hosts" && then.target.withheld.size === 0);
+  });
+});
+
+describe("the steps of a handover of routes by model", () => {
+  const POOLS = { a: [A], b: [B], c: [C] };
+  const byModel = (...names: readonly string[]): RouteSpec => ({
+    name: "models",
+    pathPrefix: "/",
+    headers: [],
+    pools: names.map((name) => ({ pool: `default/${name}`, weight: 1 })),
+    byModel: true,
+  });
+  /** Of each table and of the routes, the pools among which the model chooses. */
+  const choices = (before: RouteSpec | undefined, next: RouteSpec) => {
+    const side = (route: RouteSpec): Target => {
+      const { inventory, ...rest } = target({ pools: POOLS });
+      return { ...rest, inventory: { ...inventory, routes: [route] } };
+    };
+    const steps = handoverSteps(before === undefined ? undefined : side(before), side(next));
+    return steps.flatMap((step) => {
+      if (step.kind === "hosts") return [];
+      const { routes } = step.kind === "table" ? step.target.inventory : step.inventory;
+      const pools = routes.filter(({ byModel: chosen }) => chosen).flatMap((route) => route.pools);
+      return [[step.kind, ...pools.map(({ pool }) => pool.slice(8))].join(" ")];
+    });
+  };
+
+  it("give the filter a pool to choose when Envoys have the route to it, and take it away before", () => {
+    assert.deepEqual(choices(byModel("a", "b"), byModel("a", "b", "c")), [
+      "table a b",
+      "routes a b c",
+      "table a b c",
+    ]);
+    assert.deepEqual(choices(byModel("a", "b"), byModel("a")), ["table a", "routes a"]);
+    assert.deepEqual(choices(byModel("a", "b"), byModel("c", "b")), ["table b", "routes c b", "table c b"]);
+  });
+
+  it("choose nothing while a route turns to choosing, or turns away from it", () => {
+    const plain: RouteSpec = { ...byModel("a"), byModel: false };
+    assert.deepEqual(choices(plain, byModel("a", "b")), ["table", "routes a b", "table a b"]);
+    assert.deepEqual(choices(byModel("a", "b"), plain), ["table", "routes"]);
+    assert.deepEqual(choices(byModel("a", "b"), byModel("c")), ["table", "routes c", "table c"]);
+  });
+
+  it("choose at once where the routes stay, and at a start, when Envoys have had them before", () => {
+    assert.deepEqual(choices(byModel("a", "b"), byModel("a", "b")), ["table a b", "routes a b"]);
+    assert.deepEqual(choices(undefined, byModel("a", "b")), ["table a b", "routes a b"]);
   });
 });

@@ -1,4 +1,4 @@
-import type { Endpoint, Inventory, PoolSpec } from "./model.ts";
+import type { Endpoint, Inventory, PoolSpec, RouteSpec } from "./model.ts";
 import { clusterName } from "./xds/clusters.ts";
 
 /** What a source wants, and what a step puts in force. */
@@ -20,7 +20,8 @@ export type Step =
 /**
  * The way from one target to the next on which every request finds its route's cluster, that cluster's
  * pool in the table and each picked host in that cluster: add to the clusters, add to the table, move the
- * routes, take from the table, take from the clusters. A step that would change nothing is left out.
+ * routes, take from the table, take from the clusters. A step that would change nothing is left out. What a
+ * filter may choose by model goes the other way: into the table when Envoys have the routes, out of it before.
  */
 export function handoverSteps(before: Target | undefined, next: Target): readonly Step[] {
   const routes: Step = { kind: "routes", inventory: next.inventory };
@@ -74,13 +75,27 @@ function tableOfBoth(before: Target, next: Target): Target {
   for (const pool of earlier.values()) if (pool.clusters.length > 0) pools.push(pool);
   const known = new Set(next.endpoints.map(rowOf));
   return {
-    inventory: { ...next.inventory, pools },
+    inventory: { pools, routes: choicesOfBoth(before.inventory, next.inventory) },
     endpoints: [
       ...next.endpoints,
       ...before.endpoints.filter((endpoint) => isServed(endpoint) && !known.has(rowOf(endpoint))),
     ],
     withheld: withheldOfBoth(before, next),
   };
+}
+
+/**
+ * The next side's routes, on which the model chooses among pools that both sides' Envoy routes lead to; one with
+ * none of them leads to its first pool alone.
+ */
+function choicesOfBoth(before: Inventory, next: Inventory): readonly RouteSpec[] {
+  const earlier = new Map(before.routes.filter(({ byModel }) => byModel).map((route) => [route.name, route]));
+  return next.routes.map((route) => {
+    if (!route.byModel) return route;
+    const known = new Set(earlier.get(route.name)?.pools.map(({ pool }) => pool));
+    const pools = route.pools.filter(({ pool }) => known.has(pool));
+    return pools.length === 0 ? { ...route, byModel: false } : { ...route, pools };
+  });
 }
 
 /** By each cluster that the table maps to a pool, that pool's hosts; draining ones are not hosts. */
@@ -113,8 +128,12 @@ function sameWays(before: Inventory, next: Inventory): boolean {
 }
 
 function sameRows(left: Target, right: Target): boolean {
-  const rows = ({ inventory, endpoints }: Target) =>
-    JSON.stringify([inventory.pools.map((pool) => [keyOf(pool), pool.clusters]), endpoints.map(rowOf)]);
+  const rows = ({ inventory: { pools, routes }, endpoints }: Target) =>
+    JSON.stringify([
+      pools.map((pool) => [keyOf(pool), pool.clusters]),
+      endpoints.map(rowOf),
+      routes.filter(({ byModel }) => byModel).map(({ name, pools: choices }) => [name, choices]),
+    ]);
   return rows(left) === rows(right);
 }
 
