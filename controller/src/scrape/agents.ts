@@ -10,7 +10,7 @@ const TLS_FILES = ["caFile", "certFile", "keyFile"] as const;
 /** What of a target decides how it is dialled. */
 export interface Dialled {
   readonly endpoint: Endpoint;
-  readonly scrape: ScrapeSpec;
+  readonly scrape: Pick<ScrapeSpec, "timeoutMs" | "tls">;
 }
 
 /** A configured file that cannot be read; named by its key, since a secret may have been pasted as its path. */
