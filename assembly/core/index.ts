@@ -7,3 +7,4 @@ export * from "./exports/table";
 export * from "./exports/ledger";
 export * from "./exports/picking";
 export * from "./exports/body";
+export * from "./exports/response";

@@ -1,0 +1,65 @@
+import { ResponseReader } from "../response/response_reader";
+
+const reader = new ResponseReader();
+
+export function responseReset(): void {
+  reader.reset();
+}
+
+export function responseFeed(ptr: usize, bytes: i32): void {
+  reader.feed(ptr, bytes);
+}
+
+export function responseFinish(): void {
+  reader.finish();
+}
+
+export function responseIsJson(): bool {
+  return reader.isJson;
+}
+
+export function responseIsEventStream(): bool {
+  return reader.isEventStream;
+}
+
+export function responseIsError(): bool {
+  return reader.isError;
+}
+
+export function responseDone(): bool {
+  return reader.done;
+}
+
+export function responseEvents(): u32 {
+  return reader.events;
+}
+
+export function responseContentEvents(): u32 {
+  return reader.contentEvents;
+}
+
+export function responseUsageSeen(): bool {
+  return reader.usageSeen;
+}
+
+export function responsePromptTokens(): i64 {
+  return reader.promptTokens;
+}
+
+export function responseCompletionTokens(): i64 {
+  return reader.completionTokens;
+}
+
+export function responseCachedTokens(): i64 {
+  return reader.cachedTokens;
+}
+
+/** Reads the answer of `bytes` bytes at `ptr` in pieces of `piece` bytes, `rounds` times; the events of the last. */
+export function benchResponse(ptr: usize, bytes: i32, piece: i32, rounds: i32): u32 {
+  for (let round = 0; round < rounds; round++) {
+    reader.reset();
+    for (let at = 0; at < bytes; at += piece) reader.feed(ptr + at, min<i32>(piece, bytes - at));
+    reader.finish();
+  }
+  return reader.events;
+}

@@ -1,0 +1,65 @@
+import { isJsonSpace } from "./json_tokens";
+
+/** Too little has come. */
+export const KIND_UNDECIDED: i32 = 0;
+export const KIND_JSON: i32 = 1;
+/** Server-sent events. */
+export const KIND_EVENT_STREAM: i32 = 2;
+/** Sound, plain text, anything compressed: nothing is read of it. */
+export const KIND_OTHER: i32 = 3;
+
+/** The longest beginning that decides: `event:` or `retry:`. */
+const CAPACITY_BYTES: i32 = 8;
+
+/**
+ * Tells from an answer's first bytes what it is: `{` or `[` after white space is JSON; `data:`, `event:`,
+ * `id:`, `retry:` and a comment's `:` begin an event stream.
+ */
+export class AnswerKind {
+  /** KIND_* */
+  kind: i32 = KIND_UNDECIDED;
+  /** Bytes at `ptr` that were needed to decide, and that the caller has to read first. */
+  bytes: i32 = 0;
+  private buffer: StaticArray<u8> = new StaticArray<u8>(CAPACITY_BYTES);
+
+  get ptr(): usize {
+    return changetype<usize>(this.buffer);
+  }
+
+  reset(): void {
+    this.kind = KIND_UNDECIDED;
+    this.bytes = 0;
+  }
+
+  /** Takes bytes until they decide; the address behind the last one taken. */
+  feed(at: usize, end: usize): usize {
+    while (at < end && this.kind == KIND_UNDECIDED) {
+      const byte: u32 = load<u8>(at++);
+      if (this.bytes == 0 && isJsonSpace(byte)) continue;
+      unchecked((this.buffer[this.bytes++] = <u8>byte));
+      this.decide(byte);
+    }
+    return at;
+  }
+
+  private decide(first: u32): void {
+    if (this.bytes == 1 && (first == 0x7b || first == 0x5b)) {
+      this.kind = KIND_JSON;
+      return;
+    }
+    this.kind = KIND_OTHER;
+    this.compare("data:");
+    this.compare("event:");
+    this.compare(":");
+    this.compare("id:");
+    this.compare("retry:");
+  }
+
+  private compare(field: string): void {
+    if (this.bytes > field.length) return;
+    for (let at = 0; at < this.bytes; at++) {
+      if (<i32>unchecked(this.buffer[at]) != field.charCodeAt(at)) return;
+    }
+    this.kind = this.bytes == field.length ? KIND_EVENT_STREAM : KIND_UNDECIDED;
+  }
+}

@@ -1,0 +1,185 @@
+import { AnswerKind, KIND_EVENT_STREAM, KIND_JSON, KIND_UNDECIDED } from "./answer_kind";
+import { EventLines, PART_DATA, PART_END, PART_NAME } from "./event_lines";
+import { JsonOutline, TYPE_CAPACITY_BYTES } from "./json_outline";
+import { ShortText } from "./short_text";
+import { TokenUsage } from "./token_usage";
+
+/** The data that ends a stream of OpenAI's; its clients look at these bytes only. */
+const DONE_MARK: string = "[DONE]";
+/** The event's data is something else. */
+const NO_MARK: i32 = -1;
+
+/**
+ * Reads a model server's answer as it passes, in pieces cut anywhere: how many events it has, how many of
+ * them carry tokens, and what its `usage` says. Known are the answers of OpenAI's chat completions,
+ * completions, embeddings, responses, transcriptions and images, Anthropic's messages, and vLLM's own,
+ * each as JSON or as server-sent events.
+ *
+ * Every byte is looked at, none is kept: about 1 KB an object, nothing is allocated after the constructor.
+ * Nothing is checked either; of an answer in no known form the outcome is "unknown".
+ */
+export class ResponseReader {
+  /** Events with a `data` line, without the `[DONE]` one. An event counts when it ends. */
+  events: u32 = 0;
+  /**
+   * Events that bring tokens, as far as can be told from outside: those of a type that ends in `.delta` and
+   * `content_block_delta`; without a type, those whose delta or `text` is a string (also an empty one, when
+   * the token is no whole character, but not beside a role) or that call a tool. vLLM sends one such event a
+   * token unless it decodes several steps at once.
+   */
+  contentEvents: u32 = 0;
+  /** The stream's end was seen: `[DONE]`, `message_stop`, or a `response.*` event that is the last of its stream. */
+  done: bool = false;
+
+  private kind: AnswerKind = new AnswerKind();
+  private lines: EventLines = new EventLines();
+  private usage: TokenUsage = new TokenUsage();
+  private outline: JsonOutline = new JsonOutline(this.usage);
+  /** The name of the event being read; "" if it has none. */
+  private name: ShortText = new ShortText(TYPE_CAPACITY_BYTES);
+  private hasData: bool = false;
+  /** Bytes of DONE_MARK that the event's data began with so far, or NO_MARK. */
+  private markBytes: i32 = 0;
+  private errorSeen: bool = false;
+
+  /** Ready for the next answer. */
+  reset(): void {
+    this.events = 0;
+    this.contentEvents = 0;
+    this.done = false;
+    this.kind.reset();
+    this.lines.reset();
+    this.usage.reset();
+    this.errorSeen = false;
+    this.beginEvent();
+  }
+
+  /** The answer is, or begins as, an object or array of JSON. */
+  get isJson(): bool {
+    return this.kind.kind == KIND_JSON;
+  }
+
+  get isEventStream(): bool {
+    return this.kind.kind == KIND_EVENT_STREAM;
+  }
+
+  /** A top-level `error` that is not null, `"object":"error"`, an event of type `error`, or a response that failed. */
+  get isError(): bool {
+    return this.errorSeen || (this.isJson && this.outline.errorSeen);
+  }
+
+  /** There was a `usage` with token counts. */
+  get usageSeen(): bool {
+    return this.usage.seen;
+  }
+
+  /** Tokens of the prompt, those from the cache among them; -1 if unknown. */
+  get promptTokens(): i64 {
+    return this.usage.prompt;
+  }
+
+  /** Tokens generated; -1 if unknown. */
+  get completionTokens(): i64 {
+    return this.usage.completion;
+  }
+
+  /** Tokens of the prompt that came from the cache; -1 if unknown. */
+  get cachedTokens(): i64 {
+    return this.usage.cached;
+  }
+
+  /** Takes the next `bytes` bytes of the answer, at `ptr`. */
+  feed(ptr: usize, bytes: i32): void {
+    let at = ptr;
+    const end = ptr + <usize>bytes;
+    const kind = this.kind;
+    if (kind.kind == KIND_UNDECIDED) {
+      at = kind.feed(at, end);
+      if (kind.kind == KIND_UNDECIDED) return;
+      this.take(kind.ptr, kind.ptr + <usize>kind.bytes);
+    }
+    this.take(at, end);
+  }
+
+  /** The answer has ended: an event without its blank line counts too. */
+  finish(): void {
+    if (this.isEventStream) this.endEvent();
+  }
+
+  private take(at: usize, end: usize): void {
+    if (this.isJson) this.outline.feed(at, end);
+    else if (this.isEventStream) this.takeLines(at, end);
+  }
+
+  private takeLines(at: usize, end: usize): void {
+    const lines = this.lines;
+    while (at < end) {
+      at = lines.next(at, end);
+      switch (lines.part) {
+        case PART_DATA:
+          this.hasData = true;
+          this.compareMark(lines.from, lines.to);
+          this.outline.feed(lines.from, lines.to);
+          break;
+        case PART_NAME:
+          if (lines.isFirst) this.name.reset();
+          this.name.addRun(lines.from, lines.to);
+          break;
+        case PART_END:
+          this.endEvent();
+          break;
+      }
+    }
+  }
+
+
+  @inline private compareMark(at: usize, end: usize): void {
+    while (at < end && this.markBytes >= 0 && this.markBytes < DONE_MARK.length) {
+      this.markBytes =
+        <i32>load<u8>(at++) == DONE_MARK.charCodeAt(this.markBytes) ? this.markBytes + 1 : NO_MARK;
+    }
+  }
+
+  private endEvent(): void {
+    if (!this.hasData) {
+      // A name alone is no event, and does not outlive the blank line.
+      this.name.reset();
+      return;
+    }
+    if (this.markBytes == DONE_MARK.length) {
+      this.done = true;
+    } else {
+      this.events++;
+      this.judge(this.name.bytes != 0 && !this.name.equals("message") ? this.name : this.outline.type);
+      if (this.outline.errorSeen) this.errorSeen = true;
+    }
+    this.beginEvent();
+  }
+
+  /** `type`: the event's name or, if it has none, its data's type; "" if that has none either. */
+  private judge(type: ShortText): void {
+    if (type.bytes == 0) {
+      if (this.outline.hasTokens) this.contentEvents++;
+      return;
+    }
+    if (type.endsWith(".delta") || type.equals("content_block_delta")) {
+      this.contentEvents++;
+    } else if (
+      type.equals("message_stop") ||
+      type.equals("response.completed") ||
+      type.equals("response.incomplete") ||
+      type.equals("response.failed")
+    ) {
+      this.done = true;
+    } else if (type.equals("error")) {
+      this.errorSeen = true;
+    }
+  }
+
+  private beginEvent(): void {
+    this.name.reset();
+    this.hasData = false;
+    this.markBytes = 0;
+    this.outline.begin();
+  }
+}
