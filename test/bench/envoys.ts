@@ -30,7 +30,7 @@ export async function startPicker(name: string, pools: unknown): Promise<BenchEn
       folder,
       ports: { gateway: gateway!, admin: admin!, controller: controller!, status: status! },
       envoy: envoyPath(),
-      wasmFile: "build/inference-picker.wasm",
+      wasmFile: process.env.FILTER_WASM ?? "build/inference-picker.wasm",
       workers: WORKERS,
       backends: { poolsFile },
     },

@@ -3,58 +3,27 @@
  * round measures. HTTP/1.1, keep-alive, one request in flight per connection.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { EventStreams, streamWrites } from "./event-stream.ts";
+import { MessageReader } from "./message-reader.ts";
 
-const HEAD_END = Buffer.from("\r\n\r\n");
+/** A request with this line is answered by a stream of events. */
+const STREAM_LINE = "\r\naccept: text/event-stream\r\n";
 const ANSWER_BODY =
   '{"object":"text_completion","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}';
 const ANSWER = Buffer.from(
   `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${ANSWER_BODY.length}\r\n\r\n${ANSWER_BODY}`,
 );
 
-/** Reads one HTTP message after another off a socket and says when each is complete. */
-class MessageReader {
-  private head: Buffer | undefined;
-  private bodyLeft = 0;
-
-  /** Calls `complete` with the head of each message whose body has arrived whole. */
-  feed(chunk: Buffer, complete: (head: Buffer) => void): void {
-    let at = 0;
-    while (at < chunk.length || (this.bodyLeft === 0 && this.inBody)) {
-      if (!this.inBody) {
-        const start =
-          this.head === undefined ? chunk.subarray(at) : Buffer.concat([this.head, chunk.subarray(at)]);
-        const end = start.indexOf(HEAD_END);
-        if (end < 0) {
-          this.head = start;
-          return;
-        }
-        at = chunk.length - (start.length - end - 4);
-        this.head = start.subarray(0, end + 4);
-        this.inBody = true;
-        this.bodyLeft = contentLength(this.head);
-      }
-      const taken = Math.min(this.bodyLeft, chunk.length - at);
-      at += taken;
-      this.bodyLeft -= taken;
-      if (this.bodyLeft > 0) return;
-      const head = this.head!;
-      this.inBody = false;
-      this.head = undefined;
-      complete(head);
-    }
-  }
-
-  private inBody = false;
-}
-
-function contentLength(head: Buffer): number {
-  const found = /\r\ncontent-length: *(\d+)/i.exec(head.toString("latin1"));
-  return found === null ? 0 : Number(found[1]);
-}
-
-/** Answers every request after its whole body; `GET /metrics` with `metricsPage`. Listens on all of 127.0.0.0/8. */
-export async function startBackend(metricsPage: string): Promise<{ port: number; close: () => void }> {
+/**
+ * Answers every request after its whole body, at once or, where it accepts only that, with a stream of events
+ * of `model`; `GET /metrics` with `metricsPage`. Listens on all of 127.0.0.0/8.
+ */
+export async function startBackend(
+  metricsPage: string,
+  model: string,
+): Promise<{ port: number; close: () => void }> {
   const sockets = new Set<Socket>();
+  const streams = new EventStreams(streamWrites(model));
   const page = Buffer.from(
     `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${Buffer.byteLength(metricsPage)}\r\n\r\n${metricsPage}`,
   );
@@ -63,7 +32,10 @@ export async function startBackend(metricsPage: string): Promise<{ port: number;
     socket.setNoDelay(true);
     const reader = new MessageReader();
     socket.on("data", (chunk: Buffer) =>
-      reader.feed(chunk, (head) => socket.write(head.indexOf("GET /metrics") === 0 ? page : ANSWER)),
+      reader.feed(chunk, (head) => {
+        if (head.includes(STREAM_LINE)) streams.start(socket);
+        else socket.write(head.indexOf("GET /metrics") === 0 ? page : ANSWER);
+      }),
     );
     socket.on("error", () => socket.destroy());
     socket.on("close", () => sockets.delete(socket));
