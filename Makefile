@@ -22,7 +22,7 @@ export ENVOY
 
 TSX := node --import tsx
 AS_SOURCES := $(shell find assembly -name '*.ts' -not -name '*.spec.ts')
-TS_SOURCES := $(shell find controller/src -name '*.ts' -not -name '*.test.ts') assembly/wire/layout.ts
+TS_SOURCES := $(shell find controller/src -name '*.ts' -not -name '*.test.ts') assembly/wire/layout.ts assembly/wire/accounts.ts
 WASM := build/inference-picker.wasm build/core.wasm
 PROGRAMS := build/js/inference-picker.js build/js/model-servers.js
 BUNDLE := --bundle --packages=external --platform=node --format=esm --target=node20 --outdir=build/js --log-level=warning

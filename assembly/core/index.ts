@@ -7,4 +7,5 @@ export * from "./exports/table";
 export * from "./exports/ledger";
 export * from "./exports/picking";
 export * from "./exports/body";
+export * from "./exports/accounts";
 export * from "./exports/response";

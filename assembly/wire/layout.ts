@@ -51,6 +51,7 @@ export const ENTRY_STRIDE: u32 = 8;
 
 export const KIND_TABLE: u32 = 1;
 export const KIND_REPORT: u32 = 2;
+export const KIND_ACCOUNTS: u32 = 3;
 
 // --- bounds: a message outside of them is refused -------------------------------------------------
 export const MAX_MESSAGE_BYTES: u32 = 4194304;
@@ -347,6 +348,87 @@ export const POOL_TERMS_ID: u32 = 0;
 /** One bit a scorer: `1 << SCORER_*`. */
 export const POOL_TERMS_MISSING: u32 = 8;
 export const POOL_TERMS_STRIDE: u32 = 16;
+
+// --- accounts: what one VM of an Envoy has counted since its start, complete and cumulative ---------
+//     Header epoch: a random number of the VM's own; sequence: counts its messages, from 1.
+export const ACCOUNTS_SECTION_IDENTITY: u32 = 0;
+export const ACCOUNTS_SECTION_ROWS: u32 = 1;
+export const ACCOUNTS_SECTION_COUNTS: u32 = 2;
+export const ACCOUNTS_SECTION_STRINGS: u32 = 3;
+export const ACCOUNTS_SECTIONS: u32 = 4;
+
+/*  IDENTITY of accounts: exactly one row.
+ *   0        8          16
+ *  | node   | age (u64)|   age: ms since the VM's start, at writing
+ *  | string |          |
+ */
+export const ACCOUNTS_NODE: u32 = 0;
+export const ACCOUNTS_AGE_MS: u32 = 8;
+export const ACCOUNTS_IDENTITY_STRIDE: u32 = 16;
+
+/*  ROWS: one row a pool, model and target; no three names twice.
+ *   0        8        16       24             32        36         40
+ *  | pool   | model  | target | counts       | running | reserved |
+ *  | string | string | string | start, count | u32     |          |
+ */
+/** `namespace/name` */
+export const ACCOUNT_POOL: u32 = 0;
+/** As the request names it; empty: it names none; OTHER_NAME: one that the pool does not list. */
+export const ACCOUNT_MODEL: u32 = 8;
+/** What the endpoint is asked for. */
+export const ACCOUNT_TARGET: u32 = 16;
+export const ACCOUNT_COUNT_START: u32 = 24;
+export const ACCOUNT_COUNT_COUNT: u32 = 28;
+/** Requests under way: the only column that falls. */
+export const ACCOUNT_RUNNING: u32 = 32;
+export const ACCOUNT_STRIDE: u32 = 40;
+/** Rows of a VM. What comes beyond is counted as OTHER_NAME. */
+export const MAX_ACCOUNT_ROWS: u32 = 512;
+
+/*  COUNTS: what a row has counted, only what is not zero; a group and an index come at most once a row.
+ *   0       2       4               12
+ *  | index | group | value, rises  |
+ *  | u16   | u16   | u64 < 2^53    |
+ */
+export const COUNT_INDEX: u32 = 0;
+export const COUNT_GROUP: u32 = 2;
+export const COUNT_VALUE: u32 = 4;
+export const COUNT_STRIDE: u32 = 12;
+/** COUNTS rows of one ROWS row. */
+export const MAX_ROW_COUNTS: u32 = 1024;
+
+/** Group of the counters COUNTER_*. */
+export const GROUP_COUNTERS: u32 = 0;
+/** Group of the requests that failed; index: ERROR_*. */
+export const GROUP_ERRORS: u32 = 1;
+/** Group of the histograms' sums, in the unit of their bounds; index: HISTOGRAM_*. */
+export const GROUP_SUMS: u32 = 2;
+/** Group of the buckets of histogram h: GROUP_BUCKETS + h; index: bucket, the last one above all bounds. */
+export const GROUP_BUCKETS: u32 = 16;
+
+export const COUNTER_REQUESTS: u32 = 0;
+/** Endpoints looked for and found. */
+export const COUNTER_PICKED: u32 = 1;
+/** Endpoints looked for and not found. */
+export const COUNTER_UNPICKED: u32 = 2;
+export const COUNTERS: u32 = 3;
+
+/** Answered by the filter: the request is at fault (4xx other than 429). */
+export const ERROR_BAD_REQUEST: u32 = 0;
+/** Answered by the filter: the pool is saturated (429). */
+export const ERROR_EXHAUSTED: u32 = 1;
+/** Answered by the filter: no endpoint (503). */
+export const ERROR_UNAVAILABLE: u32 = 2;
+/** Answered by the filter: anything else. */
+export const ERROR_INTERNAL: u32 = 3;
+/** The endpoint answered 5xx. */
+export const ERROR_MODEL_SERVER: u32 = 4;
+/** The endpoint answered 4xx. */
+export const ERROR_MODEL_SERVER_REFUSED: u32 = 5;
+export const ERROR_UPSTREAM_RESET: u32 = 6;
+export const ERROR_CLIENT_GONE: u32 = 7;
+export const ERROR_UNKNOWN: u32 = 8;
+export const ERRORS: u32 = 9;
 
 // --- why a reader refuses a message -------------------------------------------------------------
 export const ACCEPTED: u32 = 0;

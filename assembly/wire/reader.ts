@@ -1,8 +1,15 @@
 import {
   ACCEPTED,
+  ACCOUNTS_IDENTITY_STRIDE,
+  ACCOUNTS_SECTION_COUNTS,
+  ACCOUNTS_SECTION_IDENTITY,
+  ACCOUNTS_SECTION_ROWS,
+  ACCOUNTS_SECTION_STRINGS,
+  ACCOUNT_STRIDE,
   ADAPTER_STRIDE,
   API_STRIDE,
   CLUSTER_STRIDE,
+  COUNT_STRIDE,
   DIRECTORY_ENTRY_BYTES,
   ENDPOINT_STRIDE,
   ENTRY_COUNT,
@@ -18,10 +25,12 @@ import {
   HEADER_TOTAL_BYTES,
   HEADER_VERSION,
   IDENTITY_STRIDE,
+  KIND_ACCOUNTS,
   KIND_REPORT,
   KIND_TABLE,
   MAGIC,
   MAGIC_SWAPPED,
+  MAX_ACCOUNT_ROWS,
   MAX_ENDPOINTS,
   MAX_MESSAGE_BYTES,
   MAX_POOLS,
@@ -115,6 +124,19 @@ function minimumStride(kind: u32, section: u32, sections: u32): u32 {
     }
     return 0;
   }
+  if (kind == KIND_ACCOUNTS) {
+    switch (section) {
+      case ACCOUNTS_SECTION_IDENTITY:
+        return ACCOUNTS_IDENTITY_STRIDE;
+      case ACCOUNTS_SECTION_ROWS:
+        return ACCOUNT_STRIDE;
+      case ACCOUNTS_SECTION_COUNTS:
+        return COUNT_STRIDE;
+      case ACCOUNTS_SECTION_STRINGS:
+        return 1;
+    }
+    return 0;
+  }
   switch (section) {
     case REPORT_SECTION_IDENTITY:
       return IDENTITY_STRIDE;
@@ -136,12 +158,17 @@ function maximumRows(kind: u32, section: u32, sections: u32): u32 {
     if (section == SECTION_ENDPOINTS) return MAX_ENDPOINTS;
     return MAX_ROWS;
   }
+  if (kind == KIND_ACCOUNTS) {
+    if (section == ACCOUNTS_SECTION_IDENTITY) return 1;
+    return section == ACCOUNTS_SECTION_ROWS ? MAX_ACCOUNT_ROWS : MAX_MESSAGE_BYTES;
+  }
   if (section == REPORT_SECTION_IDENTITY) return 1;
   return section == REPORT_SECTION_POOLS ? MAX_POOLS : MAX_ENDPOINTS;
 }
 
 function isStrings(kind: u32, section: u32): bool {
-  return kind == KIND_TABLE ? section == SECTION_STRINGS : section == REPORT_SECTION_STRINGS;
+  if (kind == KIND_TABLE) return section == SECTION_STRINGS;
+  return section == (kind == KIND_ACCOUNTS ? ACCOUNTS_SECTION_STRINGS : REPORT_SECTION_STRINGS);
 }
 
 /**
@@ -160,8 +187,7 @@ export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
   if (bytes < HEADER_VERSION + 2) return REFUSED_TRUNCATED;
   if (load<u16>(ptr + HEADER_VERSION) != VERSION) return REFUSED_VERSION;
   if (bytes < HEADER_FIXED_BYTES) return REFUSED_TRUNCATED;
-  if (load<u16>(ptr + HEADER_KIND) != kind || (kind != KIND_TABLE && kind != KIND_REPORT))
-    return REFUSED_KIND;
+  if (load<u16>(ptr + HEADER_KIND) != kind || kind < KIND_TABLE || kind > KIND_ACCOUNTS) return REFUSED_KIND;
   // Within one version only rows and the number of sections may grow, never the header.
   if (load<u16>(ptr + HEADER_HEADER_BYTES) != HEADER_FIXED_BYTES) return REFUSED_HEADER;
   const total = load<u32>(ptr + HEADER_TOTAL_BYTES);

@@ -1,4 +1,16 @@
 import {
+  ACCOUNTS_AGE_MS,
+  ACCOUNTS_IDENTITY_STRIDE,
+  ACCOUNTS_NODE,
+  ACCOUNT_COUNT_COUNT,
+  ACCOUNT_COUNT_START,
+  ACCOUNT_MODEL,
+  ACCOUNT_POOL,
+  ACCOUNT_RUNNING,
+  ACCOUNT_STRIDE,
+  ACCOUNT_TARGET,
+  COUNT_INDEX,
+  COUNT_VALUE,
   DIRECTORY_ENTRY_BYTES,
   ENTRY_COUNT,
   ENTRY_OFFSET,
@@ -78,4 +90,43 @@ export function writePoolTerms(row: usize, pool: u64, missing: u32): void {
   memory.fill(row, 0, POOL_TERMS_STRIDE);
   store<u64>(row + POOL_TERMS_ID, pool);
   store<u32>(row + POOL_TERMS_MISSING, missing);
+}
+
+/** Writes the IDENTITY row of accounts; the node's name is the first `nodeBytes` bytes of STRINGS. */
+export function writeAccountsIdentity(row: usize, nodeBytes: u32, ageMs: u64): void {
+  memory.fill(row, 0, ACCOUNTS_IDENTITY_STRIDE);
+  store<u32>(row + ACCOUNTS_NODE + 4, nodeBytes);
+  store<u64>(row + ACCOUNTS_AGE_MS, ageMs);
+}
+
+/**
+ * Writes a ROWS row of accounts whose names lie one behind the other at `names` in STRINGS, and whose
+ * `counts` COUNTS rows begin at `countStart`.
+ */
+export function writeAccount(
+  row: usize,
+  names: u32,
+  poolBytes: u32,
+  modelBytes: u32,
+  targetBytes: u32,
+  countStart: u32,
+  counts: u32,
+  running: u32,
+): void {
+  memory.fill(row, 0, ACCOUNT_STRIDE);
+  store<u32>(row + ACCOUNT_POOL, names);
+  store<u32>(row + ACCOUNT_POOL + 4, poolBytes);
+  store<u32>(row + ACCOUNT_MODEL, names + poolBytes);
+  store<u32>(row + ACCOUNT_MODEL + 4, modelBytes);
+  store<u32>(row + ACCOUNT_TARGET, names + poolBytes + modelBytes);
+  store<u32>(row + ACCOUNT_TARGET + 4, targetBytes);
+  store<u32>(row + ACCOUNT_COUNT_START, countStart);
+  store<u32>(row + ACCOUNT_COUNT_COUNT, counts);
+  store<u32>(row + ACCOUNT_RUNNING, running);
+}
+
+/** Writes a COUNTS row; `key` is index | group << 16. */
+export function writeCount(row: usize, key: u32, value: u64): void {
+  store<u32>(row + COUNT_INDEX, key);
+  store<u64>(row + COUNT_VALUE, value);
 }

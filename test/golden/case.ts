@@ -77,7 +77,7 @@ interface Place {
   readonly second?: true;
 }
 
-type Edit =
+export type Edit =
   | (Place & { readonly u16: number })
   | (Place & { readonly u32: number })
   | (Place & { readonly u64: string })
@@ -172,7 +172,7 @@ function placeOffset(view: DataView, place: Place): number {
   return offset + place.row * stride + constant(place.field) + (place.second === true ? 4 : 0);
 }
 
-function applyEdit(bytes: Uint8Array, edit: Edit): Uint8Array {
+export function applyEdit(bytes: Uint8Array, edit: Edit): Uint8Array {
   if ("truncateTo" in edit) return bytes.slice(0, edit.truncateTo);
   if ("append" in edit) {
     const longer = new Uint8Array(bytes.length + edit.append);
