@@ -6,9 +6,9 @@ export type FaultMode = (typeof FAULT_MODES)[number];
 
 /**
  * - `refuse`: the port is closed and open connections are cut; only a duration or the program ends it
- * - `hang`: completion requests are read and never answered
- * - `reset-mid-stream`: completion requests are cut after their first tokens
- * - `500`: completion requests are answered with 500 at once
+ * - `hang`: requests to an API are read and never answered (the lists of models are none)
+ * - `reset-mid-stream`: answers that the engine works on are cut after their first tokens
+ * - `500`: requests to an API are answered with 500 at once
  * - `slow`: steps last `factor` times as long
  * `/metrics` and `/health` answer in all but `refuse`, as an engine's web front does when the engine fails.
  */
@@ -16,7 +16,7 @@ export interface Fault {
   readonly mode: FaultMode;
   /** For `slow`, > 0. Default 4. */
   readonly factor?: number;
-  /** Completion requests that meet it before it ends by itself; absent: no end. Not for `refuse` and `slow`. */
+  /** Requests to an API that meet it before it ends by itself; absent: no end. Not for `refuse` and `slow`. */
   readonly count?: number;
   /** It ends by itself after this time, > 0. */
   readonly durationMs?: number;

@@ -19,6 +19,8 @@ export interface FleetOptions {
   readonly seed?: number;
   readonly models?: readonly string[];
   readonly adapters?: readonly string[];
+  /** See `ModelServerOptions.chunkBytes`. */
+  readonly chunkBytes?: number;
   /** Server i is named `<prefix>-<i>`. Default `server`. */
   readonly namePrefix?: string;
   readonly clock?: Clock;
@@ -33,12 +35,25 @@ export interface Fleet {
 
 /** Starts the servers; when one cannot start, those that did are closed again. */
 export async function startFleet(options: FleetOptions): Promise<Fleet> {
-  const { count, basePort = 0, host, models, adapters, seed, clock, namePrefix = "server" } = options;
+  const {
+    count,
+    basePort = 0,
+    host,
+    models,
+    adapters,
+    seed,
+    chunkBytes,
+    clock,
+    namePrefix = "server",
+  } = options;
   if (!Number.isInteger(count) || count < 1 || count > 10_000) {
     throw new SimulationError("bad-option", "count", count, "an integer from 1 to 10000");
   }
   if (!Number.isInteger(basePort) || basePort < 0 || basePort + count > 65_536) {
     throw new SimulationError("bad-option", "basePort", basePort, `0 to ${65_536 - count}`);
+  }
+  if (chunkBytes !== undefined && (!Number.isInteger(chunkBytes) || chunkBytes < 0)) {
+    throw new SimulationError("bad-option", "chunkBytes", chunkBytes, "an integer ≥ 0");
   }
   const chosen = options.hardware ?? "llama-3.1-8b-h100";
   const hw = withSpeed(typeof chosen === "string" ? hardware(chosen) : chosen, options.speed ?? 1);
@@ -56,6 +71,7 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
         ...(seed === undefined ? {} : { seed }),
         ...(models === undefined ? {} : { models }),
         ...(adapters === undefined ? {} : { adapters }),
+        ...(chunkBytes === undefined ? {} : { chunkBytes }),
         ...(clock === undefined ? {} : { clock }),
       });
       await server.start();

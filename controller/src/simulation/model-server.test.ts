@@ -6,76 +6,10 @@ import http2 from "node:http2";
 import { after, before, describe, test } from "node:test";
 import { type Fleet, startFleet } from "./fleet.ts";
 import type { ModelServer } from "./model-server.ts";
+import { call, events, shape, until } from "./test-client.ts";
 
 const FIXTURES = new URL("../../../test/fixtures/vllm-0.32/", import.meta.url);
 const fixture = (name: string): string => readFileSync(new URL(name, FIXTURES), "utf8");
-
-/** Paths and types of a JSON value, so that shapes are compared and values are not. */
-function shape(value: unknown): unknown {
-  if (Array.isArray(value)) return value.slice(0, 1).map(shape);
-  if (typeof value !== "object" || value === null) return value === null ? "null" : typeof value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shape(each)]));
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
-  readonly rawHeaders: readonly string[];
-  readonly text: string;
-}
-
-function call(
-  server: ModelServer,
-  path: string,
-  body?: unknown,
-  options: http.RequestOptions = {},
-): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const request = http.request(
-      `${server.url}${path}`,
-      {
-        method: body === undefined ? "GET" : "POST",
-        ...options,
-        headers: { "content-type": "application/json", ...(options.headers as http.OutgoingHttpHeaders) },
-      },
-      (response) => {
-        let text = "";
-        response.setEncoding("utf8");
-        response.on("data", (chunk: string) => {
-          text += chunk;
-        });
-        response.on("error", reject);
-        response.on("end", () =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            rawHeaders: response.rawHeaders,
-            text,
-          }),
-        );
-      },
-    );
-    request.on("error", reject);
-    request.end(body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body));
-  });
-}
-
-const events = (text: string): unknown[] =>
-  text
-    .split("\n\n")
-    .filter((event) => event !== "")
-    .map((event) => {
-      assert.ok(event.startsWith("data: "));
-      return event === "data: [DONE]" ? "[DONE]" : JSON.parse(event.slice(6));
-    });
-
-async function until(condition: () => boolean): Promise<void> {
-  const limit = performance.now() + 5000;
-  while (!condition()) {
-    assert.ok(performance.now() < limit, "the condition did not come true within 5 s");
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
 
 const LONG = "Tell me of the sea and of the ships that cross it. ".repeat(24);
 const chat = (extra: object = {}, content = LONG): object => ({
@@ -236,9 +170,9 @@ describe("a simulated model server", () => {
 
   test("tells the hash of the body that arrived, however long it is", async () => {
     const body = JSON.stringify({ prompt: "p".repeat(5_000_000), model: "base" });
-    const answer = await call(server, "/v1/completions", body, { headers: { "x-echo-sha256": "1" } });
+    const answer = await call(server, "/v1/completions", body, { headers: { "x-sim-hash": "1" } });
     assert.equal(answer.status, 400);
-    assert.equal(answer.headers["x-body-sha256"], createHash("sha256").update(body).digest("hex"));
+    assert.equal(answer.headers["x-sim-body-sha256"], createHash("sha256").update(body).digest("hex"));
   });
 
   test("exports the families of vLLM with their types, on a page of about its size", async () => {

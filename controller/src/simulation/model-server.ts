@@ -1,32 +1,28 @@
 /**
- * A simulated model server: vLLM's HTTP API in front of the continuous-batching model, in real time.
- * It computes nothing; its answers have the right lengths, times, usage and metrics.
+ * A simulated model server: the HTTP APIs of model servers in front of the continuous-batching model, in real
+ * time. It computes nothing; its answers have the right shapes, lengths, times, usage and metrics.
  */
-import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { AnswerOutput, type Pieces } from "./answer-output.ts";
+import { apiOf } from "./apis/index.ts";
+import type { Api, Call } from "./apis/api.ts";
+import { MAX_BODY_BYTES, type ReceivedBody, readBody } from "./body-reader.ts";
+import { sketchOf } from "./body-sketch.ts";
 import { type Clock, realClock } from "./clock.ts";
-import { Completion } from "./completion.ts";
+import { Engine } from "./engine.ts";
 import { type Fault, NO_FAULT, parseFault } from "./fault.ts";
 import { type Hardware, hardware } from "./hardware.ts";
-import { chainHash, textHash } from "./hash.ts";
 import { HttpMetrics } from "./http-metrics.ts";
 import { metricsPage } from "./metrics-page.ts";
-import type { ModelRequest } from "./model-request.ts";
+import { NO_FORM } from "./multipart.ts";
 import { type OutputLength, shareGptOutputLength } from "./output-length.ts";
-import { blockHashesOf, chainSeed, tokensOfBytes, tokenText } from "./prompt-tokens.ts";
-import { RealTimeDriver } from "./real-time-driver.ts";
-import {
-  type ApiKind,
-  type CompletionRequest,
-  errorAnswer,
-  type ErrorAnswer,
-  parseRequest,
-} from "./request-body.ts";
-import { modelList } from "./response-shapes.ts";
+import { tokensOfBytes } from "./prompt-tokens.ts";
+import { seededRandom } from "./random.ts";
+import { type ApiError, Refusal } from "./refusal.ts";
+import type { RealTimeDriver } from "./real-time-driver.ts";
+import { type Json, parseJson, requireJson } from "./request-fields.ts";
 import { cut, ServerSocket } from "./server-socket.ts";
-
-/** Longest body read, bytes; beyond it 413. */
-export const MAX_BODY_BYTES = 100 * 1024 * 1024;
+import type { TotalsRow } from "./totals.ts";
 
 export interface ModelServerOptions {
   /** Sent as `x-served-by`. */
@@ -42,56 +38,64 @@ export interface ModelServerOptions {
   readonly adapters?: readonly string[];
   /** Seed of answers' lengths and texts. Default 1. */
   readonly seed?: number;
-  /** Length of an answer without `max_tokens`. Default: ShareGPT's. */
+  /** Length of an answer without a limit. Default: ShareGPT's. */
   readonly outputLength?: OutputLength;
+  /**
+   * Writes every answer in pieces of 1 to so many bytes, so that events are cut anywhere; 0 (default): as they
+   * come. A request's `x-sim-chunk-bytes` overrides it.
+   */
+  readonly chunkBytes?: number;
   readonly clock?: Clock;
 }
 
-const ROUTES: Readonly<Record<string, string>> = {
-  "/v1/chat/completions": "POST",
-  "/v1/completions": "POST",
-  "/v1/models": "GET",
+/** Of a server's own pages; no API has them. */
+const PAGES: Readonly<Record<string, "GET" | "POST">> = {
   "/metrics": "GET",
   "/health": "GET",
   "/version": "GET",
   "/_sim/fault": "POST",
+  "/_sim/totals": "GET",
 };
+
+/** Of the sampled answer that a prompt too long to be parsed leaves room for. */
+const ROOM_TOKENS = 1024;
 
 export class ModelServer {
   readonly name: string;
-  readonly driver: RealTimeDriver;
   readonly models: readonly string[];
   readonly adapters: readonly string[];
-  readonly #hw: Hardware;
+  readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #socket: ServerSocket;
   readonly #host: string;
   readonly #seed: number;
-  readonly #idSeed: number;
-  readonly #outputLength: OutputLength;
+  readonly #chunkBytes: number;
   readonly #http = new HttpMetrics();
-  readonly #active = new Map<ModelRequest, Completion>();
   readonly #startedS: number;
   readonly #modelEpochS: number;
+  #requests = 0;
   #fault: Fault = NO_FAULT;
   #faultLeft = Number.POSITIVE_INFINITY;
   #cancelFaultEnd: (() => void) | undefined;
-  #sequence = 0;
 
   constructor(options: ModelServerOptions) {
+    const hw = options.hardware ?? hardware("llama-3.1-8b-h100");
     this.name = options.name;
-    this.#hw = options.hardware ?? hardware("llama-3.1-8b-h100");
+    this.models = options.models ?? [hw.name];
+    this.adapters = options.adapters ?? [];
     this.#clock = options.clock ?? realClock;
     this.#host = options.host ?? "127.0.0.1";
     this.#seed = options.seed ?? 1;
-    this.#idSeed = textHash(`${options.name} ${this.#seed}`);
-    this.#outputLength = options.outputLength ?? shareGptOutputLength;
-    this.models = options.models ?? [this.#hw.name];
-    this.adapters = options.adapters ?? [];
-    const adapterHw = this.adapters.length === 0 ? { ...this.#hw, maxAdapters: 0 } : this.#hw;
-    this.driver = new RealTimeDriver(adapterHw, this.#clock, (request, tokens, finished) =>
-      this.#progress(request, tokens, finished),
-    );
+    this.#chunkBytes = options.chunkBytes ?? 0;
+    this.#engine = new Engine({
+      name: this.name,
+      hardware: hw,
+      models: this.models,
+      adapters: this.adapters,
+      seed: this.#seed,
+      outputLength: options.outputLength ?? shareGptOutputLength,
+      clock: this.#clock,
+    });
     this.#startedS = this.#clock.unixMs() / 1000;
     this.#modelEpochS = this.#startedS - this.#clock.nowMs() / 1000;
     this.#socket = new ServerSocket(this.#host, options.port ?? 0, (request, response) => {
@@ -111,6 +115,10 @@ export class ModelServer {
     this.driver.close();
   }
 
+  get driver(): RealTimeDriver {
+    return this.#engine.driver;
+  }
+
   get port(): number {
     return this.#socket.port;
   }
@@ -128,9 +136,14 @@ export class ModelServer {
     return this.#fault;
   }
 
-  /** Completion requests between their arrival and the end of their answer. */
+  /** Requests for work between their arrival and the end of their answer. */
   get inFlight(): number {
-    return this.#active.size;
+    return this.#engine.inFlight;
+  }
+
+  /** What has been answered, by model and API. */
+  totals(): readonly TotalsRow[] {
+    return this.#engine.totals.rows();
   }
 
   async setFault(fault: Fault): Promise<void> {
@@ -152,7 +165,7 @@ export class ModelServer {
     return metricsPage({
       model: this.driver.model,
       http: this.#http,
-      modelName: this.models[0] ?? this.#hw.name,
+      modelName: this.models[0] ?? this.driver.model.hw.name,
       startedS: this.#startedS,
       modelEpochS: this.#modelEpochS,
       adaptersEnabled: this.adapters.length > 0,
@@ -165,168 +178,116 @@ export class ModelServer {
     const startMs = this.#clock.nowMs();
     const path = (request.url ?? "/").split("?")[0]!;
     const method = request.method ?? "GET";
-    const raw = await readBody(request);
-    const bytes = raw?.length ?? 0;
+    const found = apiOf(path);
+    const body = await readBody(request, request.headers["x-sim-hash"] === "1");
     if (path !== "/metrics") {
       response.once("close", () => {
         const seconds = (this.#clock.nowMs() - startMs) / 1000;
         const length = Number(response.getHeader("content-length") ?? 0);
-        const handler = path in ROUTES ? path : "none";
-        this.#http.observe(handler, method, response.statusCode, seconds, bytes, length);
+        const handler = found?.path ?? (Object.hasOwn(PAGES, path) ? path : "none");
+        this.#http.observe(handler, method, response.statusCode, seconds, body.bytes, length);
       });
     }
-    const headers = this.#headers(request, raw);
-    const json = (status: number, text: string, extra: Readonly<Record<string, string>> = {}): void =>
-      send(response, status, "application/json", text, { ...headers, ...extra });
-    if (raw === undefined) {
-      json(413, JSON.stringify({ detail: "Request Entity Too Large" }));
-      return;
+    const headers = this.#headers(body);
+    const output = (more: Readonly<Record<string, string>> = {}): AnswerOutput =>
+      new AnswerOutput(response, { ...headers, ...more }, this.#pieces(request));
+    const allowed = found?.api.method ?? (Object.hasOwn(PAGES, path) ? PAGES[path] : undefined);
+    if (body.bytes > MAX_BODY_BYTES) {
+      output().json(413, { detail: "Request Entity Too Large" });
+    } else if (allowed === undefined) {
+      output().json(404, { detail: "Not Found" });
+    } else if (allowed !== method) {
+      output().json(405, { detail: "Method Not Allowed" }, { allow: allowed });
+    } else if (found === undefined) {
+      await this.#page(path, body, output());
+    } else {
+      this.#call(found.api, { path, id: found.id }, request, response, body, output);
     }
-    const allowed = Object.hasOwn(ROUTES, path) ? ROUTES[path] : undefined;
-    if (allowed === undefined) {
-      json(404, JSON.stringify({ detail: "Not Found" }));
-      return;
-    }
-    if (allowed !== method) {
-      json(405, JSON.stringify({ detail: "Method Not Allowed" }), { allow: allowed });
-      return;
-    }
+  }
+
+  async #page(path: string, body: ReceivedBody, output: AnswerOutput): Promise<void> {
     switch (path) {
       case "/metrics":
-        send(response, 200, "text/plain; version=1.0.0; charset=utf-8", this.metricsPage(), headers);
+        output.whole(200, "text/plain; version=1.0.0; charset=utf-8", this.metricsPage());
         return;
       case "/health":
-        send(response, 200, undefined, "", headers);
+        output.whole(200, undefined, "");
         return;
       case "/version":
-        json(200, JSON.stringify({ version: "0.32.0" }));
+        output.json(200, { version: "0.32.0" });
         return;
-      case "/v1/models":
-        json(200, this.#modelList());
-        return;
-      case "/_sim/fault":
-        await this.#switchFault(raw, json);
+      case "/_sim/totals":
+        output.json(200, { name: this.name, rows: this.totals() });
         return;
       default:
-        this.#complete(path === "/v1/completions" ? "completion" : "chat", request, response, raw, headers);
+        await this.#switchFault(body, output);
     }
   }
 
-  #complete(
-    kind: ApiKind,
+  #call(
+    api: Api,
+    place: Pick<Call, "path" | "id">,
     request: IncomingMessage,
     response: ServerResponse,
-    raw: Buffer,
-    headers: Readonly<Record<string, string>>,
+    body: ReceivedBody,
+    output: (more?: Readonly<Record<string, string>>) => AnswerOutput,
   ): void {
-    const fault = this.#meetFault();
+    const fault = api.method === "POST" ? this.#meetFault() : "none";
     if (fault === "hang") return;
+    let echo: Readonly<Record<string, string>> = {};
+    const refuse = (error: ApiError): void => output(echo).json(error.status, api.errorForm(error));
     if (fault === "500") {
-      const answer = errorAnswer(500, "InternalServerError", "EngineCore encountered an issue.", null);
-      send(response, 500, "application/json", JSON.stringify(answer.body), headers);
+      const message = "EngineCore encountered an issue.";
+      refuse({ status: 500, type: "InternalServerError", message, param: null });
       return;
     }
-    const parsed = parseRequest(kind, request.headers["content-type"], raw);
-    const refusal = "error" in parsed ? parsed.error : this.#refusal(parsed.ok);
-    if (refusal !== undefined || "error" in parsed) {
-      const { status, body } = refusal!;
-      send(response, status, "application/json", JSON.stringify(body), headers);
-      return;
-    }
-    this.#submit(parsed.ok, response, headers, fault === "reset-mid-stream");
-  }
-
-  #submit(
-    asked: CompletionRequest,
-    response: ServerResponse,
-    headers: Readonly<Record<string, string>>,
-    reset: boolean,
-  ): void {
-    const { model } = this.driver;
-    const adapter =
-      asked.model !== undefined && this.adapters.includes(asked.model) ? asked.model : undefined;
-    const promptTokens = Math.max(1, tokensOfBytes(asked.prompt.length));
-    const seed = chainSeed(adapter ?? "", asked.cacheSalt);
-    const promptHashes = blockHashesOf(asked.prompt, this.#hw.blockTokens, seed);
-    const textSeed = (promptHashes.at(-1) ?? seed) + this.#seed + asked.prompt.length;
-    const room = model.maxRequestTokens - promptTokens;
-    const outputTokens = Math.max(1, Math.min(asked.maxTokens ?? this.#outputLength(textSeed), room));
-    this.#sequence++;
-    const id = chainHash(this.#idSeed, this.#sequence).toString(16).padStart(16, "0");
-    const completion = new Completion({
-      asked,
-      head: {
-        kind: asked.kind,
-        id: `${asked.kind === "chat" ? "chatcmpl" : "cmpl"}-${id}`,
-        created: Math.floor(this.#clock.unixMs() / 1000),
-        model: asked.model ?? this.models[0] ?? this.#hw.name,
-      },
-      response,
-      textSeed,
-      blockTokens: this.#hw.blockTokens,
-      finish: asked.maxTokens === undefined ? "stop" : "length",
-      headers,
-    });
-    const blockHashes = sequenceHashes(asked.prompt, textSeed, outputTokens, this.#hw.blockTokens, seed);
-    const request = this.driver.submit({
-      promptTokens,
-      outputTokens,
-      blockHashes,
-      stops: asked.maxTokens === undefined,
-      ...(adapter === undefined ? {} : { adapter }),
-    });
-    this.#active.set(request, completion);
-    completion.open();
-    if (reset) this.#resets.add(request);
-    response.once("close", () => {
-      this.#resets.delete(request);
-      if (this.#active.delete(request)) this.driver.cancel(request);
-    });
-  }
-
-  readonly #resets = new Set<ModelRequest>();
-
-  #progress(request: ModelRequest, tokens: number, finished: boolean): void {
-    const completion = this.#active.get(request);
-    if (completion === undefined) return;
-    if (this.#resets.has(request)) {
-      // The first tokens reach the client; the next ones find the connection cut.
-      if (request.generated === tokens && !finished && completion.context.asked.stream) {
-        completion.progress(request, tokens, false);
-      } else {
-        cut(completion.context.response);
+    try {
+      const call = { ...place, ...this.#parsed(api, request, body) };
+      const plan = api.plan(call, {
+        models: this.models,
+        adapters: this.adapters,
+        startedS: this.#startedS,
+        maxModelTokens: this.driver.model.maxRequestTokens,
+      });
+      if (plan.model !== undefined) echo = { "x-sim-model": headerText(plan.model) };
+      if (plan.kind === "direct") {
+        this.#engine.checkModel(plan.model);
+        output(echo).json(200, plan.json);
+        return;
       }
-      return;
+      const isUnread = api.body === "json" && body.raw === undefined;
+      this.#engine.submit(isUnread ? { ...plan, prompts: [this.#unreadPrompt(body)] } : plan, {
+        api: api.name,
+        output: output(echo),
+        resets: fault === "reset-mid-stream",
+        onClose: (closed) => response.once("close", closed),
+      });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refuse(error.error);
     }
-    if (finished) this.#active.delete(request);
-    completion.progress(request, tokens, finished);
   }
 
-  #refusal(asked: CompletionRequest): ErrorAnswer | undefined {
-    const { model } = asked;
-    if (model !== undefined && !this.models.includes(model) && !this.adapters.includes(model)) {
-      const message = `The model \`${model}\` does not exist. Valid aliases: ${this.models.join(", ")}.`;
-      return errorAnswer(404, "NotFoundError", message, "model");
+  /** @throws Refusal */
+  #parsed(api: Api, request: IncomingMessage, body: ReceivedBody): Pick<Call, "json" | "form"> {
+    const contentType = request.headers["content-type"];
+    if (api.body === "none") return { json: {}, form: NO_FORM };
+    if (api.body === "form") {
+      if (body.form === undefined || typeof body.form === "string") {
+        const message = body.form ?? "1 validation error:\n  Unsupported Media Type: a form is needed";
+        throw new Refusal(400, "Bad Request", message, null);
+      }
+      return { json: {}, form: body.form };
     }
-    const limit = this.driver.model.maxRequestTokens;
-    if (asked.maxTokens !== undefined && asked.maxTokens > limit) {
-      const message =
-        `max_tokens=${asked.maxTokens} cannot be greater than max_model_len=${limit}. ` +
-        `Please request fewer output tokens. (parameter=max_tokens, value=${asked.maxTokens})`;
-      return errorAnswer(400, "BadRequestError", message, "max_tokens");
-    }
-    const promptTokens = tokensOfBytes(asked.prompt.length);
-    if (promptTokens + (asked.maxTokens ?? 1) <= limit) return undefined;
-    const value = Math.min(promptTokens, limit + 1);
-    const message =
-      promptTokens >= limit
-        ? `This model's maximum context length is ${limit} tokens. However, your prompt contains at least ` +
-          `${value} input tokens, which exceeds this limit even without any output tokens. ` +
-          `Please reduce the length of the input prompt. (parameter=input_tokens, value=${value})`
-        : `This model's maximum context length is ${limit} tokens. However, you requested ` +
-          `${asked.maxTokens} output tokens and your prompt contains ${value} input tokens. ` +
-          `(parameter=input_tokens, value=${value})`;
-    return errorAnswer(400, "BadRequestError", message, "input_tokens");
+    if (body.raw !== undefined) return { json: parseJson(contentType, body.raw), form: NO_FORM };
+    requireJson(contentType);
+    return { json: { ...api.least, ...sketchOf(body.head, body.tail) } as Json, form: NO_FORM };
+  }
+
+  /** In the place of a prompt too long to be parsed: as many tokens as its bytes make and the model can hold. */
+  #unreadPrompt({ bytes }: ReceivedBody): { readonly text: Buffer; readonly tokens: number } {
+    const most = this.driver.model.maxRequestTokens - ROOM_TOKENS;
+    return { text: Buffer.alloc(0), tokens: Math.max(1, Math.min(tokensOfBytes(bytes), most)) };
   }
 
   #meetFault(): Fault["mode"] {
@@ -337,73 +298,37 @@ export class ModelServer {
     return mode;
   }
 
-  async #switchFault(raw: Buffer, json: (status: number, text: string) => void): Promise<void> {
+  async #switchFault(body: ReceivedBody, output: AnswerOutput): Promise<void> {
     let fault: Fault;
     try {
-      fault = parseFault(JSON.parse(raw.toString("utf8")));
+      fault = parseFault(JSON.parse(body.raw?.toString("utf8") ?? ""));
     } catch (error) {
-      json(400, JSON.stringify({ detail: error instanceof Error ? error.message : String(error) }));
+      output.json(400, { detail: error instanceof Error ? error.message : String(error) });
       return;
     }
-    json(200, JSON.stringify({ name: this.name, fault }));
+    output.json(200, { name: this.name, fault });
     await this.setFault(fault);
   }
 
-  #modelList(): string {
-    const parent = this.models[0] ?? this.#hw.name;
-    const served = [...this.models.map((id) => ({ id })), ...this.adapters.map((id) => ({ id, parent }))];
-    return modelList(served, Math.floor(this.#startedS), this.driver.model.maxRequestTokens);
-  }
-
-  #headers(request: IncomingMessage, raw: Buffer | undefined): Record<string, string> {
-    const headers: Record<string, string> = {
+  #headers(body: ReceivedBody): Record<string, string> {
+    const headers = {
       date: new Date(this.#clock.unixMs()).toUTCString(),
       server: "uvicorn",
       "x-served-by": this.name,
     };
-    if (request.headers["x-echo-sha256"] === "1" && raw !== undefined) {
-      headers["x-body-sha256"] = createHash("sha256").update(raw).digest("hex");
-    }
-    return headers;
+    if (body.sha256 === undefined) return headers;
+    return { ...headers, "x-sim-body-sha256": body.sha256, "x-sim-body-bytes": String(body.bytes) };
+  }
+
+  #pieces(request: IncomingMessage): Pieces | undefined {
+    const asked = request.headers["x-sim-chunk-bytes"];
+    const maxBytes = typeof asked === "string" && /^\d{1,9}$/.test(asked) ? Number(asked) : this.#chunkBytes;
+    if (maxBytes === 0) return undefined;
+    return { random: seededRandom(this.#seed + ++this.#requests), maxBytes };
   }
 }
 
-/** Hashes of prompt and answer together; the answer's text is known as soon as its seed is. */
-function sequenceHashes(
-  prompt: Buffer,
-  textSeed: number,
-  outputTokens: number,
-  blockTokens: number,
-  seed: number,
-): number[] {
-  let text = " ".repeat((4 - (prompt.length % 4)) % 4);
-  for (let i = 0; i < outputTokens; i++) text += tokenText(textSeed, i);
-  return blockHashesOf(Buffer.concat([prompt, Buffer.from(text)]), blockTokens, seed);
-}
-
-/** The whole body, or nothing when it is longer than the limit (it is read to its end all the same). */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
-    else chunks.length = 0;
-  }
-  return bytes > MAX_BODY_BYTES ? undefined : chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, bytes);
-}
-
-function send(
-  response: ServerResponse,
-  status: number,
-  contentType: string | undefined,
-  text: string,
-  headers: Readonly<Record<string, string>>,
-): void {
-  response.writeHead(status, {
-    ...headers,
-    "content-length": String(Buffer.byteLength(text)),
-    ...(contentType === undefined ? {} : { "content-type": contentType, vary: "Origin" }),
-  });
-  response.end(text);
+/** A name as a header may carry it: what is not printable ASCII comes percent-encoded, and so does `%`. */
+function headerText(text: string): string {
+  return text.replace(/[^\x21-\x24\x26-\x7e]/gu, (character) => encodeURIComponent(character));
 }

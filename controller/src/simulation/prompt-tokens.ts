@@ -5,6 +5,8 @@
  * last one, and each message is filled up with spaces to whole tokens; so every token count is known to
  * who writes the prompt, and equal beginnings of conversations are equal tokens. An answer continues the
  * same text, four bytes a token, and therefore is found again when it comes back in the next turn.
+ *
+ * An image, a sound or a film costs a fixed number of tokens, whatever its size; equal ones are equal tokens.
  */
 import { chainHashBytes, textHash } from "./hash.ts";
 
@@ -13,17 +15,35 @@ export const BYTES_PER_TOKEN = 4;
 export const HEADER_TOKENS = 4;
 const HEADER_BYTES = HEADER_TOKENS * BYTES_PER_TOKEN;
 
+/** Tokens of a part of a message that is not text. */
+export const MEDIA_TOKENS = { image: 256, audio: 128, video: 1024 } as const;
+
+/** Of which medium a part is, by its `type` in the APIs' own words; its content stands in the field of that name. */
+const MEDIA_PARTS: Readonly<Record<string, readonly [medium: keyof typeof MEDIA_TOKENS, field: string]>> = {
+  image_url: ["image", "image_url"],
+  input_image: ["image", "image_url"],
+  image: ["image", "source"],
+  input_audio: ["audio", "input_audio"],
+  audio_url: ["audio", "audio_url"],
+  video_url: ["video", "video_url"],
+};
+
 export interface ChatMessage {
   readonly role: string;
-  /** Text, or parts of which those with a `text` count. */
+  /** Text, or parts: those with a `text`, media, and others, which count as their JSON. */
   readonly content?: unknown;
+  /** Calls that the model has made; they count as their JSON. */
+  readonly tool_calls?: unknown;
 }
 
 /** The text that a chat is rendered to. `tools` stand before the first message, as JSON. */
 export function renderChat(messages: readonly ChatMessage[], tools?: unknown): string {
   let text = "";
   if (tools !== undefined && tools !== null) text += padded(header("tools") + JSON.stringify(tools));
-  for (const message of messages) text += padded(header(message.role) + contentText(message.content));
+  for (const { role, content, tool_calls: calls } of messages) {
+    const called = Array.isArray(calls) && calls.length > 0 ? JSON.stringify(calls) : "";
+    text += padded(header(role) + contentText(content) + called);
+  }
   return text + header("assistant");
 }
 
@@ -69,10 +89,21 @@ function contentText(content: unknown): string {
   let text = "";
   for (const part of content as readonly unknown[]) {
     if (typeof part === "string") text += part;
-    else if (typeof part === "object" && part !== null) {
-      text += "text" in part && typeof part.text === "string" ? part.text : JSON.stringify(part);
-    }
+    else if (typeof part === "object" && part !== null) text += partText(part as Part);
   }
+  return text;
+}
+
+type Part = Readonly<Record<string, unknown>>;
+
+function partText(part: Part): string {
+  if (typeof part.text === "string") return part.text;
+  const media = typeof part.type === "string" ? MEDIA_PARTS[part.type] : undefined;
+  if (media === undefined) return JSON.stringify(part);
+  const [medium, field] = media;
+  const seed = textHash(JSON.stringify(part[field] ?? part));
+  let text = "";
+  for (let i = 0; i < MEDIA_TOKENS[medium]; i++) text += tokenText(seed, i);
   return text;
 }
 

@@ -10,7 +10,8 @@ import { type FleetOptions, startFleet } from "./fleet.ts";
 import { HARDWARE_NAMES, isHardwareName } from "./hardware.ts";
 
 const USAGE = `usage: serve [--count 1] [--port 0] [--host 127.0.0.1] [--hardware ${HARDWARE_NAMES.join("|")}]
-             [--speed 1] [--seed 1] [--models name,…] [--adapters name,…] [--name-prefix server]`;
+             [--speed 1] [--seed 1] [--models name,…] [--adapters name,…] [--name-prefix server]
+             [--chunk-bytes 0]`;
 
 function options(args: readonly string[]): FleetOptions {
   const { values } = parseArgs({
@@ -24,6 +25,7 @@ function options(args: readonly string[]): FleetOptions {
       seed: { type: "string", default: "1" },
       models: { type: "string" },
       adapters: { type: "string" },
+      "chunk-bytes": { type: "string", default: "0" },
       "name-prefix": { type: "string", default: "server" },
     },
   });
@@ -38,6 +40,7 @@ function options(args: readonly string[]): FleetOptions {
     speed: Number(values.speed),
     seed: Number(values.seed),
     namePrefix: values["name-prefix"],
+    chunkBytes: Number(values["chunk-bytes"]),
     ...(values.models === undefined ? {} : { models: values.models.split(",") }),
     ...(values.adapters === undefined ? {} : { adapters: values.adapters.split(",") }),
   };

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { blockHashesOf, chainSeed, tokensOfBytes } from "../prompt-tokens.ts";
-import { parseRequest } from "../request-body.ts";
+import type { Work } from "../apis/api.ts";
+import { openaiChat } from "../apis/openai-chat.ts";
+import { openaiCompletions } from "../apis/openai-completions.ts";
+import { NO_FORM } from "../multipart.ts";
+import { parseJson } from "../request-fields.ts";
 import { readAzure } from "./azure-reader.ts";
 import { generateRequests } from "./generator.ts";
 import { MinHeap } from "./min-heap.ts";
@@ -137,6 +141,15 @@ describe("the generator", () => {
   });
 });
 
+/** What a simulated server makes of a body. */
+function workOf(api: "chat" | "completion", body: string): Work {
+  const call = { path: "", id: "", json: parseJson(undefined, Buffer.from(body)), form: NO_FORM };
+  const facts = { models: ["m"], adapters: [], startedS: 0, maxModelTokens: 131_072 };
+  const plan = (api === "chat" ? openaiChat : openaiCompletions).plan(call, facts);
+  assert.ok(plan.kind === "work");
+  return plan;
+}
+
 describe("prompt texts", () => {
   const request = fc.record({
     arrivalMs: fc.constant(0),
@@ -148,12 +161,11 @@ describe("prompt texts", () => {
     fc.assert(
       fc.property(request, fc.constantFrom("chat" as const, "completion" as const), (asked, api) => {
         const body = new PromptText(1).body(asked, { api, model: "m", stream: true });
-        const parsed = parseRequest(api, "application/json", Buffer.from(body));
-        assert.ok("ok" in parsed);
+        const { prompts, maxTokens, answer } = workOf(api, body);
         const least = api === "chat" ? LEAST_CHAT_TOKENS : 1;
-        assert.equal(tokensOfBytes(parsed.ok.prompt.length), Math.max(least, asked.promptTokens));
-        assert.equal(parsed.ok.maxTokens, asked.outputTokens);
-        assert.equal(parsed.ok.includeUsage, true);
+        assert.equal(tokensOfBytes(prompts[0]!.text.length), Math.max(least, asked.promptTokens));
+        assert.equal(maxTokens, asked.outputTokens);
+        assert.equal(answer({ id: "", created: 0, model: "m" }).reports, "all");
       }),
     );
   });
@@ -162,13 +174,8 @@ describe("prompt texts", () => {
     const text = new PromptText(1);
     const hashes = (prefixBlocks: readonly number[], promptTokens: number): number[] => {
       const asked = { arrivalMs: 0, promptTokens, outputTokens: 1, prefixBlocks };
-      const parsed = parseRequest(
-        "chat",
-        undefined,
-        Buffer.from(text.body(asked, { api: "chat", stream: false })),
-      );
-      assert.ok("ok" in parsed);
-      return blockHashesOf(parsed.ok.prompt, 16, chainSeed("", undefined));
+      const { prompts } = workOf("chat", text.body(asked, { api: "chat", stream: false }));
+      return blockHashesOf(prompts[0]!.text, 16, chainSeed("", undefined));
     };
     const shared = (a: readonly number[], b: readonly number[]): number => a.findIndex((h, i) => h !== b[i]);
     assert.equal(shared(hashes([0, 1, 2], 1500), hashes([0, 1, 3, 4], 2000)), 64);
