@@ -39,7 +39,10 @@ export interface Served {
 
 const IDLE: Load = { queue: 0, running: 0, kv: 0 };
 
-/** A model server that a test rules: its metrics, what it does with requests, and whether it listens. */
+/**
+ * A model server that a test rules: its metrics, what it does with requests, and whether it listens. Asked for its
+ * models by the controller, not through the gateway, it knows no such page, and that request does not count.
+ */
 export class Backend {
   behaviour: Behaviour = { kind: "serve" };
   /** Whole requests, metrics pages left out. */
@@ -110,6 +113,10 @@ export class Backend {
     if (request.url === "/metrics") {
       this.scrapes.push({ atMs: performance.now(), load: this.load });
       response.end(metricsPage(this.load));
+      return;
+    }
+    if (request.url === "/v1/models" && request.headers["x-request-id"] === undefined) {
+      response.writeHead(404).end();
       return;
     }
     const hash = createHash("sha256");

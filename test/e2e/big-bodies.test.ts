@@ -164,7 +164,7 @@ describe("a big body", () => {
   });
 
   function path(): string {
-    return `/v1/completions/${++requests}`;
+    return `/${++requests}/v1/completions`;
   }
 
   function received(): number {

@@ -142,7 +142,7 @@ describe("a request's body", () => {
   });
 
   function path(prefix = "/read"): string {
-    return `${prefix}/${++requests}`;
+    return `${prefix}/${++requests}/v1/completions`;
   }
 
   function count(): number {

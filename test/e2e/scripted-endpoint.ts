@@ -5,7 +5,8 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 /**
  * A model server of raw sockets that answers as each request's `x-test-answer` says: `whole` (default), at
  * once; `held`, when the test releases it; `half`, head and half a body, the rest when released; `never`.
- * The body of an answer is the endpoint's own name. `GET /metrics` gives an idle vLLM page.
+ * The body of an answer is the endpoint's own name. `GET /metrics` gives an idle vLLM page; asked for its models
+ * by the controller, not through the gateway, it knows no such page.
  */
 export class ScriptedEndpoint {
   readonly address: string;
@@ -78,6 +79,10 @@ export class ScriptedEndpoint {
           socket.write(METRICS);
           continue;
         }
+        if (head.startsWith("GET /v1/models ") && !head.includes("\r\nx-request-id:")) {
+          socket.write(NO_MODELS);
+          continue;
+        }
         open = true;
         this.inFlight++;
         this.served++;
@@ -120,3 +125,4 @@ const PAGE = [
   "",
 ].join("\n");
 const METRICS = `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${PAGE.length}\r\n\r\n${PAGE}`;
+const NO_MODELS = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
