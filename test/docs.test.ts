@@ -9,6 +9,7 @@ import { portState } from "../controller/src/cli/processes.ts";
 import { PickerError } from "../controller/src/errors.ts";
 import type { Inventory } from "../controller/src/model.ts";
 import { FeedServer } from "../controller/src/push/feed-server.ts";
+import { ModelDiscovery } from "../controller/src/scrape/model-discovery.ts";
 import { createScraper } from "../controller/src/scrape/scraper.ts";
 import { parseSettings } from "../controller/src/settings.ts";
 import { parsePools } from "../controller/src/sources/pools-parse.ts";
@@ -302,6 +303,7 @@ describe("docs/metrics.md", () => {
     const registry = createMetrics({
       rows: () => undefined,
       scrapes: () => scraper().stats(),
+      modelLists: () => discovery().stats(),
       feed: new FeedServer({ nowMs: () => 0, setTimer, onTrouble: () => undefined }),
       ads: new AdsServer({ setTimer, onNack: () => undefined }),
       tableErrors: () => 0,
@@ -334,7 +336,19 @@ function scraper() {
   return createScraper({ onSample: () => undefined, nowMs: () => 0, random: () => 0, setTimer });
 }
 
-test("docs/scraping.md has every metric that is read, and every result of a scrape", () => {
+function discovery() {
+  const setTimer = () => () => undefined;
+  const onNothing = () => undefined;
+  return new ModelDiscovery({
+    onModels: onNothing,
+    onOutcome: onNothing,
+    nowMs: () => 0,
+    random: () => 0,
+    setTimer,
+  });
+}
+
+test("docs/scraping.md has every metric that is read, and every result of a scrape and a list", () => {
   const page = read("docs/scraping.md");
   const source = read("controller/src/scrape/engines.ts");
   const engines = [...source.matchAll(/^ {2}(\w+): \[\n([\s\S]*?)^ {2}\],/gm)];
@@ -350,8 +364,10 @@ test("docs/scraping.md has every metric that is read, and every result of a scra
     const cells = rows.filter(([name]) => plain(name) === engine).flatMap((row) => spans(row[2]!));
     assert.deepEqual([...new Set(cells)].sort(), [...new Set([...wanted, ...adapters])].sort(), engine);
   }
-  const last = page.slice(page.indexOf("by its result:"));
-  assert.deepEqual([...spans(last)].sort(), Object.keys(scraper().stats().failed).sort());
+  const [, scrape, list] = page.split("by its result:") as [string, string, string];
+  const results = (text: string) => [...spans(text.slice(0, text.indexOf("\n\n")))].sort();
+  assert.deepEqual(results(`${scrape}\n\n`), Object.keys(scraper().stats().failed).sort());
+  assert.deepEqual(results(`${list}\n\n`), Object.keys(discovery().stats().failed).sort());
 });
 
 describe("docs/settings.md", () => {

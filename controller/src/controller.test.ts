@@ -171,6 +171,8 @@ describe("the controller", () => {
           return delayMs !== 5000
             ? cancel
             : () => {
+                // It goes off in no other test.
+                cancel();
                 throw broken;
               };
         },
@@ -192,6 +194,60 @@ describe("the controller", () => {
     await peer.until(() => newest(peer).sequence > sequence + 1n);
     assert.equal(newest(peer).pools[0]!.endpoints[0]?.address, `127.0.0.1:${modelPort}`);
     assert.match((await page(controller, "/metrics")).body, /^inference_picker_pools_stranded 1$/m);
+  });
+
+  it("learns from its endpoints which models a pool serves, and goes by them", async () => {
+    let list = JSON.stringify({ data: [{ id: "base" }, { id: "sql", parent: "base" }] });
+    model.removeAllListeners("request");
+    model.on("request", (request, response) => {
+      if (request.url === "/metrics") response.end(PAGE);
+      else if (list === "") response.writeHead(503).end();
+      else response.end(list);
+    });
+    const pools = (interval: string) =>
+      `pools:\n- name: chat\n  knownModelsOnly: true\n  discoverModels: { interval: ${interval} }\n` +
+      `  endpoints: ["127.0.0.1:${modelPort}"]\n`;
+    writeFileSync(join(folder, "pools.yaml"), pools("1s"));
+    const controller = await start();
+    const peer = feedOf(controller);
+    await peer.until(() => peer.received.length > 0);
+    const first = decodeTable(peer.received[0]!).pools[0]!;
+    assert.deepEqual(
+      first.models.map(({ name, adapter }) => [name, adapter]),
+      [
+        ["base", false],
+        ["sql", true],
+      ],
+    );
+    assert.deepEqual([first.readBody, first.knownModelsOnly], [true, true]);
+    list = JSON.stringify({ data: [{ id: "other" }] });
+    await peer.until(() => newest(peer).pools[0]!.models[0]?.name === "other");
+    list = "";
+    await peer.until(() => lines.some((line) => line.includes("status 503")));
+    assert.equal(newest(peer).pools[0]!.models[0]?.name, "other");
+    list = JSON.stringify({ data: [{ id: "back" }, { id: "x".repeat(300) }] });
+    await peer.until(() => newest(peer).pools[0]!.models[0]?.name === "back");
+    assert.equal(lines.filter((line) => line.includes("status 503")).length, 1);
+    assert.equal(lines.filter((line) => line.includes("list of models works again")).length, 1);
+    const { body } = await page(controller, "/metrics");
+    assert.match(body, /^inference_picker_model_lists_total\{result="success"\} [1-9]/m);
+    assert.match(body, /^inference_picker_model_lists_total\{result="status"\} [1-9]/m);
+    assert.match(body, /^inference_picker_model_names_dropped_total [1-9]/m);
+    assert.match(body, /^inference_picker_table_models_dropped 0$/m);
+  });
+
+  it("refuses no model before a list has come", async () => {
+    model.removeAllListeners("request");
+    model.on("request", (request, response) =>
+      request.url === "/metrics" ? response.end(PAGE) : response.writeHead(404).end(),
+    );
+    writeFileSync(
+      join(folder, "pools.yaml"),
+      `pools:\n- name: chat\n  knownModelsOnly: true\n  endpoints: ["127.0.0.1:${modelPort}"]\n`,
+    );
+    const peer = feedOf(await start());
+    await peer.until(() => peer.received.length > 0);
+    assert.equal(newest(peer).pools[0]!.knownModelsOnly, false);
   });
 
   it("shows tables, pools and scrapes in its metrics", async () => {

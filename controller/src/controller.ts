@@ -1,12 +1,14 @@
 import type { PickerError } from "./errors.ts";
+import { FailureLog } from "./failure-log.ts";
 import { Handover, type Peer } from "./handover.ts";
 import type { Target } from "./handover-steps.ts";
-import type { Inventory } from "./model.ts";
+import type { Endpoint, Inventory } from "./model.ts";
 import { FeedServer } from "./push/feed-server.ts";
 import { Publisher } from "./push/publisher.ts";
 import { TableErrors } from "./push/table-errors.ts";
 import { startRpcServer } from "./push/rpc-server.ts";
 import type { SetTimer } from "./timer.ts";
+import { ModelDiscovery } from "./scrape/model-discovery.ts";
 import { createScraper } from "./scrape/scraper.ts";
 import type { Settings } from "./settings.ts";
 import { watchPoolsFile } from "./sources/pools-file.ts";
@@ -147,24 +149,34 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       closers.push(() => watch.close());
     }
 
-    const failing = new Set<string>();
+    const clocks = { nowMs, random: deps.random, setTimer };
+    const scrapeFailures = new FailureLog(logger, "scrape");
     const scraper = createScraper({
       onSample: (address, sample) => publisher.setSample(address, sample),
-      onOutcome: ({ endpoint, failure, error }) => {
-        publisher.setAttempted(endpoint.address);
-        if (failure === undefined) {
-          if (failing.delete(endpoint.address))
-            logger.info({ endpoint: endpoint.address }, "scrape works again");
-        } else if (!failing.has(endpoint.address)) {
-          failing.add(endpoint.address);
-          logger.warn({ endpoint: endpoint.address, failure }, error?.message ?? "scrape failed");
-        }
+      onOutcome: ({ endpoint: { address }, failure, error }) => {
+        publisher.setAttempted(address);
+        if (failure === undefined) scrapeFailures.worked(address);
+        else scrapeFailures.failed(address, failure, error?.message);
       },
-      nowMs,
-      random: deps.random,
-      setTimer,
+      ...clocks,
     });
     closers.push(() => scraper.close());
+    const listFailures = new FailureLog(logger, "list of models");
+    const discovery = new ModelDiscovery({
+      onModels: (pool, models) => {
+        publisher.setModels(pool, models);
+        logger.info({ pool, models: models.length }, "models found");
+      },
+      onOutcome: ({ endpoint, failure, error }) => {
+        publisher.setAsked(endpoint);
+        // A server that stands in two pools may answer the one's key and refuse the other's.
+        const place = placeOf(endpoint);
+        if (failure === undefined) listFailures.worked(place);
+        else listFailures.failed(place, failure, error?.message);
+      },
+      ...clocks,
+    });
+    closers.push(() => discovery.close());
     let tableDue = 0n;
     const handover = new Handover({
       serveHosts: (target) => {
@@ -194,9 +206,10 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     const resolver = createResolver({
       onEndpoints: (resolved, withheld) => {
         if (configured === undefined) return;
-        const addresses = new Set(resolved.map((endpoint) => endpoint.address));
-        for (const address of failing) if (!addresses.has(address)) failing.delete(address);
+        scrapeFailures.retain(new Set(resolved.map(({ address }) => address)));
+        listFailures.retain(new Set(resolved.map(placeOf)));
         scraper.setTargets(resolved);
+        discovery.setTargets(resolved);
         handover.move({ inventory: configured, endpoints: resolved, withheld });
         logger.info({ pools: configured.pools.length, endpoints: resolved.length }, "endpoints resolved");
       },
@@ -251,6 +264,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     const metrics = createMetrics({
       rows: () => publisher.rowsNow(),
       scrapes: () => scraper.stats(),
+      modelLists: () => discovery.stats(),
       feed,
       ads,
       tableErrors: () => tableErrors.count,
@@ -273,6 +287,10 @@ export async function startController(settings: Settings, deps: ControllerDeps):
 
 /** Longest silences of the publisher, in `pushAtMostMs`, after which this controller is not ready. */
 const READY_INTERVALS = 3;
+
+function placeOf({ pool, address }: Endpoint): string {
+  return `${pool} ${address}`;
+}
 
 /** The streams of discovery, and the Envoys that report and have none here: another controller serves their hosts. */
 function servedPeers(ads: AdsServer, feed: FeedServer): readonly Peer[] {

@@ -14,6 +14,7 @@ export type ErrorCode =
   | "CONFIG_SECRET"
   | "RESOLVE_FAILED"
   | "SCRAPE_FAILED"
+  | "MODEL_LIST_FAILED"
   | "TABLE_BOUND"
   | "TABLE_VALUE"
   | "WIRE_REFUSED";

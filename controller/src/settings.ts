@@ -30,7 +30,7 @@ export interface Settings {
   readonly pushIntervalMs: number;
   /** Longest time between two tables; rows' ages are at most this old. */
   readonly pushAtMostMs: number;
-  /** How long the first table waits for one scrape of every endpoint. */
+  /** How long the first table waits for one scrape and one list of models of every endpoint. */
   readonly firstPushWaitMs: number;
   readonly shutdownGraceMs: number;
   readonly logLevel: LogLevel;
@@ -82,7 +82,7 @@ const SETTINGS = {
   firstPushWait: {
     flag: "first-push-wait-ms",
     fallback: "1000",
-    help: "wait for a first scrape of all endpoints",
+    help: "wait for a first scrape and list of models of all endpoints",
   },
   shutdownGrace: { flag: "shutdown-grace-ms", fallback: "2000", help: "wait for open streams at the end" },
   logLevel: { flag: "log-level", fallback: "info", help: LOG_LEVELS.join(", ") },

@@ -57,6 +57,49 @@ describe("the publisher", () => {
     assert.equal(publisher.published()?.sequence, 1n);
   });
 
+  it("waits with the first table for one list of models of every endpoint, in each of its pools", () => {
+    const asked = {
+      ...ENDPOINT,
+      spec: { ...ENDPOINT.spec, modelList: { intervalMs: 10_000, path: "/v1/models" } },
+    };
+    const twin = { ...asked, pool: "default/twin" };
+    const pools = ["chat", "twin"].map((name) => testPool(name, { endpoints: [asked.spec] }));
+    const { publisher, pass } = rig();
+    publisher.setEndpoints({ pools, routes: [] }, [asked, twin]);
+    publisher.setModels("default/chat", [{ name: "m", adapter: false }]);
+    publisher.setAsked(asked);
+    pass(500);
+    assert.equal(publisher.published(), undefined);
+    publisher.setAsked(twin);
+    pass(100);
+    const rows = publisher.published()?.pools;
+    assert.deepEqual(
+      rows?.map(({ models }) => models),
+      [[{ name: "m", adapter: false }], []],
+    );
+  });
+
+  it("publishes models that change at the next push, and forgets a pool's when none are left", () => {
+    const spec = { ...ENDPOINT.spec, modelList: { intervalMs: 10_000, path: "/v1/models" } };
+    const { publisher, pass } = rig();
+    publisher.setEndpoints(
+      { pools: [testPool("chat", { endpoints: [spec], knownModelsOnly: true })], routes: [] },
+      [{ ...ENDPOINT, spec }],
+    );
+    pass(1000);
+    const shown = () => {
+      const { models, knownModelsOnly } = publisher.published()!.pools[0]!;
+      return [models.map(({ name }) => name), knownModelsOnly];
+    };
+    assert.deepEqual(shown(), [[], false]);
+    publisher.setModels("default/chat", [{ name: "m", adapter: false }]);
+    pass(100);
+    assert.deepEqual(shown(), [["m"], true]);
+    publisher.setModels("default/chat", []);
+    pass(100);
+    assert.deepEqual(shown(), [[], false]);
+  });
+
   it("tells how old its newest table and that table's measurements are by now", () => {
     const { publisher, state, pass } = rig();
     assert.equal(publisher.ageMs(), undefined);

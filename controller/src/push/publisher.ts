@@ -1,4 +1,4 @@
-import type { Endpoint, Inventory, Sample } from "../model.ts";
+import type { Endpoint, Inventory, ModelSpec, Sample } from "../model.ts";
 import type { FeedServer } from "./feed-server.ts";
 import type { SetTimer } from "../timer.ts";
 import { buildTable } from "../table/build.ts";
@@ -14,7 +14,7 @@ export interface PublisherOptions {
   readonly epoch: bigint;
   readonly pushIntervalMs: number;
   readonly pushAtMostMs: number;
-  /** How long the first table waits for one scrape of every endpoint. */
+  /** How long the first table waits for one scrape and one list of models of every endpoint. */
   readonly firstPushWaitMs: number;
   readonly onFirst: () => void;
   /** A table that the format cannot hold: the old one stays. */
@@ -30,6 +30,10 @@ export class Publisher {
   private readonly samples = new Map<string, Sample>();
   /** Addresses scraped at least once, whatever came of it. */
   private readonly attempted = new Set<string>();
+  /** By pool, what its endpoints list; pools without any are absent. */
+  private readonly learned = new Map<string, readonly ModelSpec[]>();
+  /** Endpoints (by `placeOf`) asked at least once for their models, whatever came of it. */
+  private readonly asked = new Set<string>();
   private inventory: Inventory | undefined;
   private endpoints: readonly Endpoint[] | undefined;
   private withheld: ReadonlySet<string> = new Set();
@@ -80,6 +84,8 @@ export class Publisher {
     const addresses = new Set(endpoints.map((endpoint) => endpoint.address));
     for (const address of this.samples.keys()) if (!addresses.has(address)) this.samples.delete(address);
     for (const address of this.attempted) if (!addresses.has(address)) this.attempted.delete(address);
+    const places = new Set(endpoints.map(placeOf));
+    for (const place of this.asked) if (!places.has(place)) this.asked.delete(place);
     this.dirty = true;
     return this.sequence + 1n;
   }
@@ -91,6 +97,17 @@ export class Publisher {
 
   setAttempted(address: string): void {
     this.attempted.add(address);
+  }
+
+  /** What the endpoints of a pool (`namespace/name`) list; empty: nothing is known. */
+  setModels(pool: string, models: readonly ModelSpec[]): void {
+    if (models.length === 0) this.learned.delete(pool);
+    else this.learned.set(pool, models);
+    this.dirty = true;
+  }
+
+  setAsked(endpoint: Endpoint): void {
+    this.asked.add(placeOf(endpoint));
   }
 
   close(): void {
@@ -134,6 +151,7 @@ export class Publisher {
         routes: inventory.routes,
         endpoints,
         samples: this.samples,
+        learned: this.learned,
         nowMs,
         epoch: this.options.epoch,
         sequence: this.sequence + 1n,
@@ -150,7 +168,7 @@ export class Publisher {
     if (first) this.options.onFirst();
   }
 
-  /** Every pool's names are resolved, and every endpoint has been scraped once, well or badly. */
+  /** Every pool's names are resolved, and every endpoint has been scraped and asked for its models once, well or badly. */
   private complete(inventory: Inventory, endpoints: readonly Endpoint[]): boolean {
     const pools = new Set(endpoints.map((endpoint) => endpoint.pool));
     const resolved = inventory.pools.every(
@@ -159,9 +177,17 @@ export class Publisher {
     return (
       resolved &&
       this.withheld.size === 0 &&
-      endpoints.every(({ spec, address }) => spec.scrape === undefined || this.attempted.has(address))
+      endpoints.every(({ spec, address }) => spec.scrape === undefined || this.attempted.has(address)) &&
+      endpoints.every(
+        (endpoint) => endpoint.spec.modelList === undefined || this.asked.has(placeOf(endpoint)),
+      )
     );
   }
+}
+
+/** An address may stand in several pools, each of which asks it. */
+function placeOf({ pool, address }: Endpoint): string {
+  return `${pool} ${address}`;
 }
 
 function agedRows(rows: TableRows, olderMs: number): TableRows {

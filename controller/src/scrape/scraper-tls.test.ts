@@ -8,6 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { TlsClient } from "../model.ts";
+import { processTimer } from "../timer.ts";
+import { ModelDiscovery, type ModelListOutcome } from "./model-discovery.ts";
 import { createScraper, type ScrapeOutcome } from "./scraper.ts";
 
 let folder = "";
@@ -99,6 +101,44 @@ async function scrapeUntil(
   await scraper.close();
   return outcome;
 }
+
+async function askOnce(tls: Partial<TlsClient>): Promise<ModelListOutcome> {
+  let report: (outcome: ModelListOutcome) => void = () => {};
+  const first = new Promise<ModelListOutcome>((resolve) => {
+    report = resolve;
+  });
+  const discovery = new ModelDiscovery({
+    onModels: () => {},
+    onOutcome: (outcome) => report(outcome),
+    nowMs: () => performance.now(),
+    random: () => 0,
+    setTimer: processTimer,
+  });
+  const modelList = {
+    intervalMs: 1000,
+    path: "/v1/models",
+    tls: { insecureSkipVerify: false, ...tls },
+  };
+  const spec = { name: "tls", host: "127.0.0.1", port, engine: "vllm" as const, modelList };
+  const address = `127.0.0.1:${port}`;
+  discovery.setTargets([
+    { pool: "default/llama", spec, ip: "127.0.0.1", address, ready: true, draining: false },
+  ]);
+  const outcome = await first;
+  await discovery.close();
+  return outcome;
+}
+
+describe("asking for models over TLS", () => {
+  it("checks the server and shows it a certificate, as scraping does", async () => {
+    const client = { certFile: file("client.crt"), keyFile: file("client.key") };
+    const tls = { caFile: file("authority.crt"), serverName: "model.test", ...client };
+    // The server's page is one of metrics, but it was handed over.
+    assert.equal((await askOnce(tls)).failure, "format");
+    assert.equal((await askOnce({ ...tls, caFile: file("client.crt") })).failure, "tls");
+    assert.equal((await askOnce({ ...tls, caFile: file("absent.crt") })).failure, "tls");
+  });
+});
 
 describe("scraping over TLS", () => {
   const serverName = "model.test";

@@ -1,8 +1,9 @@
 import { AGE_NEVER } from "../../../assembly/wire/layout.ts";
-import type { Endpoint, PoolSpec, RouteSpec, Sample } from "../model.ts";
+import type { Endpoint, ModelSpec, PoolSpec, RouteSpec, Sample } from "../model.ts";
 import { fitAdapters } from "./adapter-budget.ts";
 import { readsBody } from "./body-reading.ts";
 import { fnv1a64 } from "./hash.ts";
+import { withLearned } from "./learned-models.ts";
 import type { AdapterRow, EndpointRow, ModelRow, PoolRow, RouteRow, TableRows } from "./rows.ts";
 
 export interface TableInput {
@@ -13,6 +14,8 @@ export interface TableInput {
   readonly endpoints: readonly Endpoint[];
   /** By address. */
   readonly samples: ReadonlyMap<string, Sample>;
+  /** By pool (`namespace/name`), what its endpoints list; a pool that has not been told any is absent. Default: none. */
+  readonly learned?: ReadonlyMap<string, readonly ModelSpec[]>;
   /** Monotonic ms, of the same clock as `Sample.atMs`. */
   readonly nowMs: number;
   readonly epoch: bigint;
@@ -22,7 +25,7 @@ export interface TableInput {
 /**
  * The rows of one table. A stale sample keeps its columns: the receiver adds its own time to the age
  * and judges. An address that a pool lists twice (two names resolving to one host) gets one row, the
- * first; readers refuse a duplicate id. Adapters that the message has no room for are left out.
+ * first; readers refuse a duplicate id. Adapters and listed models that have no room are left out.
  */
 export function buildTable(input: TableInput): TableRows {
   const byPool = new Map<string, Endpoint[]>();
@@ -33,8 +36,9 @@ export function buildTable(input: TableInput): TableRows {
   }
   const routes = routeRows(input);
   const byModel = new Set(routes.flatMap((route) => route.pools));
+  const learned = withLearned(input.pools, input.learned ?? new Map());
   const { pools, dropped } = fitAdapters(
-    input.pools.map((pool) => poolRow(pool, byPool.get(keyOf(pool)) ?? [], byModel, input)),
+    learned.pools.map((pool) => poolRow(pool, byPool.get(keyOf(pool)) ?? [], byModel, input)),
     routes,
   );
   return {
@@ -43,6 +47,7 @@ export function buildTable(input: TableInput): TableRows {
     pools,
     routes,
     ...(dropped === 0 ? {} : { adaptersDropped: dropped }),
+    ...(learned.dropped === 0 ? {} : { modelsDropped: learned.dropped }),
   };
 }
 

@@ -99,4 +99,6 @@ export interface TableRows {
   readonly routes: readonly RouteRow[];
   /** Adapters of endpoints that had to be left out of this table; absent: none. Not encoded. */
   readonly adaptersDropped?: number;
+  /** Models listed by endpoints that had to be left out of this table; absent: none. Not encoded. */
+  readonly modelsDropped?: number;
 }

@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { FeedServer } from "../push/feed-server.ts";
+import type { ModelListStats } from "../scrape/model-discovery.ts";
 import type { ScrapeStats } from "../scrape/scraper.ts";
 import type { EndpointRow, PoolRow, TableRows } from "../table/rows.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
@@ -9,6 +10,7 @@ export interface MetricSources {
   /** The table published last. */
   readonly rows: () => TableRows | undefined;
   readonly scrapes: () => ScrapeStats;
+  readonly modelLists: () => ModelListStats;
   readonly feed: FeedServer;
   readonly ads: AdsServer;
   /** Tables that could not be encoded since the start. */
@@ -47,6 +49,18 @@ export function createMetrics(sources: MetricSources): Registry {
     [],
     (set) => set(sources.scrapes().adaptersDropped, {}),
   );
+  total(registry, "inference_picker_model_lists_total", "Lists of models by result", ["result"], (set) => {
+    const stats = sources.modelLists();
+    set(stats.succeeded, { result: "success" });
+    for (const [failure, count] of Object.entries(stats.failed)) set(count, { result: failure });
+  });
+  total(
+    registry,
+    "inference_picker_model_names_dropped_total",
+    "Names in lists of models that were too long or too many",
+    [],
+    (set) => set(sources.modelLists().dropped, {}),
+  );
   gauge(
     registry,
     "inference_picker_pools_stranded",
@@ -63,6 +77,13 @@ export function createMetrics(sources: MetricSources): Registry {
     "Adapters for which the newest table has no room",
     [],
     (set) => set(sources.rows()?.adaptersDropped ?? 0, {}),
+  );
+  gauge(
+    registry,
+    "inference_picker_table_models_dropped",
+    "Listed models for which the newest table has no room",
+    [],
+    (set) => set(sources.rows()?.modelsDropped ?? 0, {}),
   );
   gauge(registry, "inference_picker_table_sequence", "Sequence of the newest table", [], (set) =>
     set(Number(sources.rows()?.sequence ?? 0n), {}),

@@ -1,0 +1,54 @@
+import type { ModelSpec, PoolSpec } from "../model.ts";
+
+/** Most models of one pool that were not configured. */
+export const MAX_POOL_LEARNED = 1024;
+/** Over all pools: a quarter of the message, and what readers hash with each table. */
+export const MAX_LEARNED_ROWS = 8192;
+const MAX_LEARNED_BYTES = 1024 * 1024;
+
+/**
+ * The pools with the models that their endpoints list, which come after those that are configured; `learned` is
+ * by `namespace/name`. Where there is no room for all, each pool keeps the same number of its first ones, the
+ * largest that fits: a pool with few loses none to one with many. A pool that asks for its models and has not
+ * been told any refuses none.
+ */
+export function withLearned(
+  pools: readonly PoolSpec[],
+  learned: ReadonlyMap<string, readonly ModelSpec[]>,
+): { readonly pools: readonly PoolSpec[]; readonly dropped: number } {
+  const lists = pools.map((pool) => additions(pool, learned.get(`${pool.namespace}/${pool.name}`) ?? []));
+  const perPool = share(lists);
+  return {
+    pools: pools.map((pool, index) => {
+      if (!pool.endpoints.some(({ modelList }) => modelList !== undefined)) return pool;
+      const list = lists[index]!;
+      return {
+        ...pool,
+        models: [...pool.models, ...list.slice(0, perPool)],
+        knownModelsOnly: pool.knownModelsOnly && learned.has(`${pool.namespace}/${pool.name}`),
+      };
+    }),
+    dropped: lists.reduce((count, { length }) => count + Math.max(0, length - perPool), 0),
+  };
+}
+
+function additions(pool: PoolSpec, learned: readonly ModelSpec[]): readonly ModelSpec[] {
+  const configured = new Set(pool.models.map(({ name }) => name));
+  return learned.filter(({ name }) => !configured.has(name));
+}
+
+/** How many each pool may have. */
+function share(lists: readonly (readonly ModelSpec[])[]): number {
+  let perPool = 0;
+  let rows = 0;
+  let bytes = 0;
+  while (perPool < MAX_POOL_LEARNED) {
+    const next = lists.flatMap((list) => list[perPool] ?? []);
+    if (next.length === 0) return MAX_POOL_LEARNED;
+    rows += next.length;
+    bytes += next.reduce((sum, { name }) => sum + Buffer.byteLength(name), 0);
+    if (rows > MAX_LEARNED_ROWS || bytes > MAX_LEARNED_BYTES) break;
+    perPool++;
+  }
+  return perPool;
+}
