@@ -184,14 +184,41 @@ describe("the steps of a handover of routes by model", () => {
       "table a b c",
     ]);
     assert.deepEqual(choices(byModel("a", "b"), byModel("a")), ["table a", "routes a"]);
-    assert.deepEqual(choices(byModel("a", "b"), byModel("c", "b")), ["table b", "routes c b", "table c b"]);
   });
 
   it("choose nothing while a route turns to choosing, or turns away from it", () => {
     const plain: RouteSpec = { ...byModel("a"), byModel: false };
     assert.deepEqual(choices(plain, byModel("a", "b")), ["table", "routes a b", "table a b"]);
     assert.deepEqual(choices(byModel("a", "b"), plain), ["table", "routes"]);
-    assert.deepEqual(choices(byModel("a", "b"), byModel("c")), ["table", "routes c", "table c"]);
+  });
+
+  it("have routes to both where a pool is exchanged for another, and choose from the new ones only then", () => {
+    const exchanged = choices(byModel("a", "b"), byModel("c", "b"));
+    assert.deepEqual(exchanged, ["table a b", "routes c b a", "table c b", "routes c b", "table c b"]);
+    assert.deepEqual(choices(byModel("a"), byModel("c")), [
+      "table a",
+      "routes c a",
+      "table c",
+      "routes c",
+      "table c",
+    ]);
+  });
+
+  it("keep a renamed pool's routes until no table chooses it", () => {
+    const side = (name: string): Target => {
+      const { inventory, ...rest } = target({ pools: { first: [A], [name]: [B] } });
+      return { ...rest, inventory: { ...inventory, routes: [byModel("first", name)] } };
+    };
+    const routes = handoverSteps(side("old"), side("fresh")).flatMap((step) =>
+      step.kind === "routes" ? [step.inventory] : [],
+    );
+    assert.deepEqual(
+      routes.map(({ pools }) => pools.map(({ name }) => name)),
+      [
+        ["first", "fresh", "old"],
+        ["first", "fresh"],
+      ],
+    );
   });
 
   it("choose at once where the routes stay, and at a start, when Envoys have had them before", () => {

@@ -21,7 +21,8 @@ export type Step =
  * The way from one target to the next on which every request finds its route's cluster, that cluster's
  * pool in the table and each picked host in that cluster: add to the clusters, add to the table, move the
  * routes, take from the table, take from the clusters. A step that would change nothing is left out. What a
- * filter may choose by model goes the other way: into the table when Envoys have the routes, out of it before.
+ * filter may choose by model goes the other way: into the table when Envoys have the routes, out of it before; where
+ * a route gains pools and loses others, Envoys have routes to both in between.
  */
 export function handoverSteps(before: Target | undefined, next: Target): readonly Step[] {
   const routes: Step = { kind: "routes", inventory: next.inventory };
@@ -30,9 +31,21 @@ export function handoverSteps(before: Target | undefined, next: Target): readonl
   const hosts = hostsOfBoth(before, next);
   // Where every route goes on leading to the pool that it led to, a row that goes need not wait for routes.
   const table = sameWays(before.inventory, next.inventory) ? next : tableOfBoth(before, next);
+  const ways = waysOfBoth(before.inventory, table.inventory, next.inventory);
+  const between: readonly Step[] =
+    ways === undefined
+      ? []
+      : [
+          { kind: "routes", inventory: ways },
+          {
+            kind: "table",
+            target: { ...table, inventory: { ...table.inventory, routes: next.inventory.routes } },
+          },
+        ];
   return [
     { kind: "hosts", target: hosts },
     { kind: "table", target: table },
+    ...between,
     routes,
     ...(sameRows(table, next) ? [] : [{ kind: "table" as const, target: next }]),
     ...(sameHosts(hosts, next) ? [] : [{ kind: "hosts" as const, target: next }]),
@@ -85,17 +98,49 @@ function tableOfBoth(before: Target, next: Target): Target {
 }
 
 /**
- * The next side's routes, on which the model chooses among pools that both sides' Envoy routes lead to; one with
- * none of them leads to its first pool alone.
+ * The next side's routes, on which the model chooses among pools that Envoys have routes to until all have taken
+ * the next step: the earlier ones that stay, or all of them where others come. A route with none of these leads to its
+ * first pool alone.
  */
 function choicesOfBoth(before: Inventory, next: Inventory): readonly RouteSpec[] {
-  const earlier = new Map(before.routes.filter(({ byModel }) => byModel).map((route) => [route.name, route]));
+  const earlier = choicesByRoute(before);
   return next.routes.map((route) => {
     if (!route.byModel) return route;
-    const known = new Set(earlier.get(route.name)?.pools.map(({ pool }) => pool));
-    const pools = route.pools.filter(({ pool }) => known.has(pool));
+    const old = earlier.get(route.name) ?? [];
+    const pools = isMixed(old, route.pools) ? old : route.pools.filter(({ pool }) => has(old, pool));
     return pools.length === 0 ? { ...route, byModel: false } : { ...route, pools };
   });
+}
+
+/**
+ * The next side's routes, with those to the pools that the filter chooses from until the table's next step; undefined
+ * where they are the same. Pools as in the table of both sides.
+ */
+function waysOfBoth(before: Inventory, table: Inventory, next: Inventory): Inventory | undefined {
+  const earlier = choicesByRoute(before);
+  let isMore = false;
+  const routes = next.routes.map((route) => {
+    const old = earlier.get(route.name) ?? [];
+    if (!route.byModel || !isMixed(old, route.pools)) return route;
+    isMore = true;
+    return { ...route, pools: [...route.pools, ...old.filter(({ pool }) => !has(route.pools, pool))] };
+  });
+  return isMore ? { pools: table.pools, routes } : undefined;
+}
+
+type Choices = RouteSpec["pools"];
+
+function choicesByRoute({ routes }: Inventory): ReadonlyMap<string, Choices> {
+  return new Map(routes.filter(({ byModel }) => byModel).map(({ name, pools }) => [name, pools]));
+}
+
+/** Some go and others come. */
+function isMixed(old: Choices, next: Choices): boolean {
+  return old.some(({ pool }) => !has(next, pool)) && next.some(({ pool }) => !has(old, pool));
+}
+
+function has(choices: Choices, wanted: string): boolean {
+  return choices.some(({ pool }) => pool === wanted);
 }
 
 /** By each cluster that the table maps to a pool, that pool's hosts; draining ones are not hosts. */
