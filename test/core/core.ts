@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import type { FormExports, ScanExports } from "./scanner.ts";
 
 /** `build/core.wasm`, which `make build` compiles. */
 export const CORE_FILE = fileURLToPath(new URL("../../build/core.wasm", import.meta.url));
 
 /** What `assembly/core/index.ts` exports. Booleans are 0 or 1; addresses are offsets into `memory`. */
-interface CoreExports {
+interface CoreExports extends ScanExports, FormExports {
   readonly memory: WebAssembly.Memory;
   _initialize(): void;
   allocate(bytes: number): number;
@@ -51,45 +52,7 @@ interface CoreExports {
   pickedPtr(): number;
   missingTerms(pool: number): number;
   benchPick(pool: number, rounds: number): number;
-  scanReset(): void;
-  scanFeed(ptr: number, bytes: number): number;
-  scanFinish(): number;
-  scanOffset(): number;
-  scanModelSeen(): number;
-  scanModelRepeated(): number;
-  scanModelIsString(): number;
-  scanModelTooLong(): number;
-  scanModelPtr(): number;
-  scanModelBytes(): number;
-  scanModelStart(): number;
-  scanModelEnd(): number;
-  scanStream(): number;
-  scanMaxTokensSeen(): number;
-  scanMaxTokens(): number;
-  scanErrorOffset(): number;
-  scanErrorReason(): number;
-  benchScan(ptr: number, bytes: number, piece: number, rounds: number): number;
 }
-
-export interface Scan {
-  /** SCAN_MORE 0, SCAN_COMPLETE 1, SCAN_MALFORMED 2 */
-  readonly answer: number;
-  /** The unescaped name; undefined if there is no `model` or it is not a string. */
-  readonly model: string | undefined;
-  readonly modelSeen: boolean;
-  readonly modelRepeated: boolean;
-  readonly modelTooLong: boolean;
-  readonly modelStart: number;
-  readonly modelEnd: number;
-  readonly stream: boolean;
-  readonly maxTokens: number | undefined;
-  readonly errorOffset: number;
-  readonly errorReason: number;
-}
-
-export const SCAN_MORE = 0;
-export const SCAN_COMPLETE = 1;
-export const SCAN_MALFORMED = 2;
 
 let compiled: WebAssembly.Module | undefined;
 
@@ -191,28 +154,5 @@ export class Core {
 
   pick(pool: number, model = ""): readonly string[] {
     return this.pickRows(pool, model).map((row) => this.address(row));
-  }
-
-  /** Scans a body in the given pieces; `finish` says whether it ends there. */
-  scan(pieces: readonly Uint8Array[], finish = true): Scan {
-    const core = this.exports;
-    core.scanReset();
-    let answer = SCAN_MORE;
-    for (const piece of pieces) answer = core.scanFeed(this.put(piece), piece.length);
-    if (finish) answer = core.scanFinish();
-    const isString = core.scanModelIsString() !== 0;
-    return {
-      answer,
-      model: isString ? this.textAt(core.scanModelPtr(), core.scanModelBytes()) : undefined,
-      modelSeen: core.scanModelSeen() !== 0,
-      modelRepeated: core.scanModelRepeated() !== 0,
-      modelTooLong: core.scanModelTooLong() !== 0,
-      modelStart: core.scanModelStart(),
-      modelEnd: core.scanModelEnd(),
-      stream: core.scanStream() !== 0,
-      maxTokens: core.scanMaxTokensSeen() !== 0 ? core.scanMaxTokens() >>> 0 : undefined,
-      errorOffset: core.scanErrorOffset(),
-      errorReason: core.scanErrorReason(),
-    };
   }
 }

@@ -1,26 +1,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import {
+  MAX_DEPTH,
+  REASON_BAD_ESCAPE,
+  REASON_BAD_LITERAL,
+  REASON_BRACKET_MISMATCH,
+  REASON_NOT_AN_OBJECT,
+  REASON_TOO_DEEP,
+  REASON_TRAILING_BYTES,
+  REASON_TRUNCATED,
+  REASON_UNEXPECTED_BYTE,
+  SCAN_COMPLETE,
+  SCAN_MALFORMED,
+  SCAN_MORE,
+} from "../../assembly/core/body/scan_codes.ts";
 import { SeededRandom } from "../emulator/random.ts";
-import { Core, SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE, type Scan } from "./core.ts";
+import { Core } from "./core.ts";
+import { type Scan, scanBody } from "./scanner.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261124);
 /** Raise it for a longer run: `FUZZ_ROUNDS=1000000 node --import tsx --test test/core`. */
 const DAMAGED = Number(process.env.FUZZ_ROUNDS ?? 20_000);
 
-// REASON_* of assembly/core/body/scan_codes.ts
-const NOT_AN_OBJECT = 1;
-const UNEXPECTED_BYTE = 2;
-const BRACKET_MISMATCH = 3;
-const TOO_DEEP = 4;
-const BAD_ESCAPE = 5;
-const TRAILING_BYTES = 6;
-const TRUNCATED = 7;
-const BAD_LITERAL = 8;
-
 const core = new Core();
 
 function scan(text: string | Uint8Array): Scan {
-  return core.scan([typeof text === "string" ? Buffer.from(text) : text]);
+  return scanBody(core, [typeof text === "string" ? Buffer.from(text) : text]);
 }
 
 /** The body in pieces of one to `most` bytes. */
@@ -61,20 +66,26 @@ test("two pieces cut at any byte give what one piece gives", () => {
   const body = Buffer.from(CHAT);
   const whole = scan(body);
   for (let cut = 0; cut <= body.length; cut++) {
-    assert.deepEqual(core.scan([body.subarray(0, cut), body.subarray(cut)]), whole, `cut at ${cut}`);
+    assert.deepEqual(scanBody(core, [body.subarray(0, cut), body.subarray(cut)]), whole, `cut at ${cut}`);
   }
 });
 
 test("single bytes give what one piece gives, before the end too", () => {
   const body = Buffer.from(CHAT);
-  assert.deepEqual(core.scan([...body].map((byte) => Uint8Array.of(byte))), scan(body));
+  assert.deepEqual(
+    scanBody(
+      core,
+      [...body].map((byte) => Uint8Array.of(byte)),
+    ),
+    scan(body),
+  );
   for (let length = 0; length < body.length; length++) {
     const part = body.subarray(0, length);
-    assert.equal(core.scan([part], false).answer, SCAN_MORE, `${length} bytes`);
+    assert.equal(scanBody(core, [part], false).answer, SCAN_MORE, `${length} bytes`);
     const ended = scan(part);
     assert.deepEqual(
       [ended.answer, ended.errorReason, ended.errorOffset],
-      [SCAN_MALFORMED, TRUNCATED, length],
+      [SCAN_MALFORMED, REASON_TRUNCATED, length],
     );
   }
 });
@@ -96,7 +107,7 @@ test("the last of several models wins, whatever it is", () => {
   assert.equal(scan('{"model":{"model":"x"},"model":"b"}').model, "b");
   assert.equal(scan('{"model":"a","model":null}').modelSeen, false);
   assert.equal(scan('{"model":"a","model":["b"]}').model, undefined);
-  assert.equal(core.scan([Buffer.from('{"model":"a","model":"b')], false).modelSeen, false);
+  assert.equal(scanBody(core, [Buffer.from('{"model":"a","model":"b')], false).modelSeen, false);
 });
 
 test("a model that is null is none, whatever stands around it", () => {
@@ -123,7 +134,7 @@ test("a repeated model key is told, whatever its values, and nested ones are not
   for (const text of ['{"model":"a","models":"b"}', '{"x":{"model":"a"},"model":"b"}', "{}", '{"a":"model"}'])
     assert.equal(repeated(text), false, text);
   const three = Buffer.from('{"model":1,"model":2,"model":3');
-  assert.equal(core.scan([three], false).modelRepeated, true);
+  assert.equal(scanBody(core, [three], false).modelRepeated, true);
 });
 
 test("a model that is missing, empty, long or too long is told apart", () => {
@@ -156,46 +167,51 @@ test("stream and max_tokens are read by their JSON types, the last one wins", ()
 test("white space and a byte order mark are tolerated where JSON allows the former", () => {
   const found = scan('\ufeff \t\r\n{ \n"model" \t:\r\n"m" , "a" : [ ] , "b":1 \n}\n \r\t');
   assert.deepEqual([found.answer, found.model], [SCAN_COMPLETE, "m"]);
-  assert.equal(scan(" \ufeff{}").errorReason, NOT_AN_OBJECT);
+  assert.equal(scan(" \ufeff{}").errorReason, REASON_NOT_AN_OBJECT);
 });
 
 const MALFORMED: readonly (readonly [string, number, number])[] = [
-  ["", TRUNCATED, 0],
-  [" \n", TRUNCATED, 2],
-  ["[]", NOT_AN_OBJECT, 0],
-  ['  "model"', NOT_AN_OBJECT, 2],
-  ["null", NOT_AN_OBJECT, 0],
-  ["{,}", UNEXPECTED_BYTE, 1],
-  ['{"a":1,}', UNEXPECTED_BYTE, 7],
-  ['{"a"1}', UNEXPECTED_BYTE, 4],
-  ['{"a":,}', UNEXPECTED_BYTE, 5],
-  ['{"a":}', UNEXPECTED_BYTE, 5],
-  ['{"a":1 2}', UNEXPECTED_BYTE, 7],
-  ['{"a":"b" "c"}', UNEXPECTED_BYTE, 9],
-  ["{model:1}", UNEXPECTED_BYTE, 1],
-  ["{'model':1}", UNEXPECTED_BYTE, 1],
-  ['{"a":[}', BRACKET_MISMATCH, 6],
-  ['{"a":{"b":[1}]}', BRACKET_MISMATCH, 12],
-  ['{"a":1]', UNEXPECTED_BYTE, 6],
-  ['{"model":"\\x"}', BAD_ESCAPE, 11],
-  ['{"model":"\\u12g4"}', BAD_ESCAPE, 14],
-  ['{"\\q":1}', BAD_ESCAPE, 3],
-  ["{}{}", TRAILING_BYTES, 2],
-  ["{} x", TRAILING_BYTES, 3],
-  ["{}\u0000", TRAILING_BYTES, 2],
-  ['{"a":tru}', BAD_LITERAL, 8],
-  ['{"a":True}', BAD_LITERAL, 9],
-  ['{"a":nulll}', BAD_LITERAL, 10],
-  ['{"a":trueabcdefgh}', BAD_LITERAL, 17],
-  ['{"a":NaN}', BAD_LITERAL, 8],
-  ['{"a":"b', TRUNCATED, 7],
-  ['{"a":"b\\', TRUNCATED, 8],
+  ["", REASON_TRUNCATED, 0],
+  [" \n", REASON_TRUNCATED, 2],
+  ["[]", REASON_NOT_AN_OBJECT, 0],
+  ['  "model"', REASON_NOT_AN_OBJECT, 2],
+  ["null", REASON_NOT_AN_OBJECT, 0],
+  ["{,}", REASON_UNEXPECTED_BYTE, 1],
+  ['{"a":1,}', REASON_UNEXPECTED_BYTE, 7],
+  ['{"a"1}', REASON_UNEXPECTED_BYTE, 4],
+  ['{"a":,}', REASON_UNEXPECTED_BYTE, 5],
+  ['{"a":}', REASON_UNEXPECTED_BYTE, 5],
+  ['{"a":1 2}', REASON_UNEXPECTED_BYTE, 7],
+  ['{"a":"b" "c"}', REASON_UNEXPECTED_BYTE, 9],
+  ["{model:1}", REASON_UNEXPECTED_BYTE, 1],
+  ["{'model':1}", REASON_UNEXPECTED_BYTE, 1],
+  ['{"a":[}', REASON_BRACKET_MISMATCH, 6],
+  ['{"a":{"b":[1}]}', REASON_BRACKET_MISMATCH, 12],
+  ['{"a":1]', REASON_BRACKET_MISMATCH, 6],
+  ['{"model":"\\x"}', REASON_BAD_ESCAPE, 11],
+  ['{"model":"\\u12g4"}', REASON_BAD_ESCAPE, 14],
+  ['{"\\q":1}', REASON_BAD_ESCAPE, 3],
+  ["{}{}", REASON_TRAILING_BYTES, 2],
+  ["{} x", REASON_TRAILING_BYTES, 3],
+  ["{}\u0000", REASON_TRAILING_BYTES, 2],
+  ['{"a":tru}', REASON_BAD_LITERAL, 8],
+  ['{"a":True}', REASON_BAD_LITERAL, 5],
+  ['{"a":nulll}', REASON_UNEXPECTED_BYTE, 9],
+  ['{"a":trueabcdefgh}', REASON_UNEXPECTED_BYTE, 9],
+  ['{"a":"b', REASON_TRUNCATED, 7],
+  ['{"a":"b\\', REASON_TRUNCATED, 8],
 ];
 
 test("a malformed body is refused with the place and the reason, in one piece or in many", () => {
   for (const [text, reason, offset] of MALFORMED) {
     const body = Buffer.from(text);
-    for (const found of [scan(body), core.scan([...body].map((byte) => Uint8Array.of(byte)))]) {
+    for (const found of [
+      scan(body),
+      scanBody(
+        core,
+        [...body].map((byte) => Uint8Array.of(byte)),
+      ),
+    ]) {
       assert.deepEqual(
         [found.answer, found.errorReason, found.errorOffset],
         [SCAN_MALFORMED, reason, offset],
@@ -205,11 +221,14 @@ test("a malformed body is refused with the place and the reason, in one piece or
   }
 });
 
-test("512 open brackets are read, one more is too deep", () => {
+test(`${MAX_DEPTH} open brackets are read, one more is too deep`, () => {
   const nested = (depth: number): string => `{"a":${"[".repeat(depth)}${"]".repeat(depth)},"model":"m"}`;
-  assert.equal(scan(nested(511)).model, "m");
-  const deep = scan(nested(512));
-  assert.deepEqual([deep.answer, deep.errorReason, deep.errorOffset], [SCAN_MALFORMED, TOO_DEEP, 516]);
+  assert.equal(scan(nested(MAX_DEPTH - 1)).model, "m");
+  const deep = scan(nested(MAX_DEPTH));
+  assert.deepEqual(
+    [deep.answer, deep.errorReason, deep.errorOffset],
+    [SCAN_MALFORMED, REASON_TOO_DEEP, MAX_DEPTH + 4],
+  );
 });
 
 test("after a refusal nothing is taken any more, and a reset begins anew", () => {
@@ -282,7 +301,7 @@ test(`random objects in random pieces give what JSON.parse gives (seed ${SEED})`
     const text = escaped(random, JSON.stringify(randomObject(random, 0), null, random.below(3)));
     const parsed = JSON.parse(text) as Record<string, unknown>;
     const body = Buffer.from(text);
-    const found = core.scan(pieces(random, body, 1 + random.below(200)));
+    const found = scanBody(core, pieces(random, body, 1 + random.below(200)));
     assert.equal(found.answer, SCAN_COMPLETE, text);
     assert.equal(found.modelSeen, "model" in parsed && parsed.model !== null, text);
     assert.equal(found.modelRepeated, false, text);
@@ -299,6 +318,7 @@ test(`random damage never traps, and the pieces do not matter (seed ${SEED})`, (
   const random = new SeededRandom(SEED ^ 0x77);
   const body = Buffer.from(CHAT);
   const hostile = '"\\{}[]:,u0 \n\ufffd';
+  const utf8 = new TextDecoder("utf-8", { fatal: true });
   let refused = 0;
   for (let round = 0; round < DAMAGED; round++) {
     const damaged = Buffer.from(body);
@@ -307,12 +327,12 @@ test(`random damage never traps, and the pieces do not matter (seed ${SEED})`, (
         random.below(2) === 0 ? random.below(256) : hostile.charCodeAt(random.below(hostile.length)) & 255;
       damaged[random.below(damaged.length)] = byte;
     }
-    const whole = core.scan([damaged]);
-    assert.deepEqual(core.scan(pieces(random, damaged, 40)), whole, damaged.toString("latin1"));
+    const whole = scanBody(core, [damaged]);
+    assert.deepEqual(scanBody(core, pieces(random, damaged, 40)), whole, damaged.toString("latin1"));
     if (whole.answer === SCAN_MALFORMED) refused++;
     let parsed: Record<string, unknown> | undefined;
     try {
-      parsed = JSON.parse(damaged.toString("latin1")) as Record<string, unknown>;
+      parsed = JSON.parse(utf8.decode(damaged)) as Record<string, unknown>;
     } catch {
       continue;
     }

@@ -1,430 +1,427 @@
 import {
-  BACKSLASH,
   CLOSE_BRACE,
+  CLOSE_BRACKET,
   COLON_BYTE,
   COMMA,
-  hexDigit,
-  isPrimitiveByte,
-  LETTER_U,
-  meaningOfEscape,
+  isDigit,
+  isLetter,
+  MINUS,
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
 } from "./json_bytes";
-import { findQuoteOrBackslash, skipWhitespace } from "./find";
-import { NestedSkipper } from "./nested_skipper";
-import { Primitive } from "./primitive";
+import { skipWhitespace } from "./find";
 import {
-  MODEL_CAPACITY_BYTES,
-  REASON_BAD_ESCAPE,
+  JsonRequest,
+  VALUE_ARRAY,
+  VALUE_FALSE,
+  VALUE_NOT_FINITE,
+  VALUE_NULL,
+  VALUE_NUMBER,
+  VALUE_OBJECT,
+  VALUE_STRING,
+  VALUE_TRUE,
+} from "./json_request";
+import {
+  hasReadKeys,
+  ROLE_BODY,
+  ROLE_DEPTH,
+  ROLE_INPUT,
+  ROLE_INPUT_MESSAGES,
+  ROLE_NONE,
+  ROLE_STREAM_OPTIONS,
+  roleOfElement,
+  roleOfKey,
+  TOP_ROLE_COUNT,
+} from "./roles";
+import {
+  MAX_DEPTH,
   REASON_BAD_LITERAL,
+  REASON_BAD_NUMBER,
+  REASON_BRACKET_MISMATCH,
   REASON_NONE,
   REASON_NOT_AN_OBJECT,
+  REASON_OTHER_ENCODING,
+  REASON_TOO_DEEP,
   REASON_TRAILING_BYTES,
   REASON_TRUNCATED,
   REASON_UNEXPECTED_BYTE,
   SCAN_COMPLETE,
   SCAN_MALFORMED,
   SCAN_MORE,
-  reasonText,
 } from "./scan_codes";
-import { TextSink } from "./text_sink";
+import {
+  STATE_AFTER_ELEMENT,
+  STATE_AFTER_MEMBER,
+  STATE_BEFORE_OBJECT,
+  STATE_BOM_EF,
+  STATE_BOM_EF_BB,
+  STATE_BOM_FE,
+  STATE_BOM_FF,
+  STATE_COLON,
+  STATE_DONE,
+  STATE_ELEMENT,
+  STATE_FAILED,
+  STATE_FIRST_ELEMENT,
+  STATE_FIRST_KEY,
+  STATE_KEY,
+  STATE_NUMBER_MINUS,
+  STATE_NUMBER_ZERO,
+  STATE_START,
+  STATE_STRING,
+  STATE_TEXT,
+  STATE_VALUE,
+  STATE_WORD_FALS,
+  STATE_WORD_I,
+  STATE_WORD_NUL,
+  STATE_WORD_T,
+  STATE_WORD_TRU,
+} from "./scan_states";
+import { StringScanner } from "./string_scanner";
+import { isLastLetter, nextLetter, stateBehindLetter } from "./words";
 
 export { SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE } from "./scan_codes";
 
-// Where the scanner is between two bytes.
-//
-//   START -'{'-> FIRST_KEY -'"'-> TEXT (the key) -'"'-> COLON -':'-> VALUE
-//   VALUE -'"', the model's-> TEXT          -'"'-> AFTER_VALUE
-//   VALUE -'"' '{' '['-> SKIPPED             -its end-> AFTER_VALUE
-//   VALUE -other-> PRIMITIVE                 -delimiter-> AFTER_VALUE
-//   AFTER_VALUE -','-> KEY -'"'-> TEXT …              AFTER_VALUE -'}'-> DONE
-const START: i32 = 0;
-const BOM_SECOND: i32 = 1;
-const BOM_THIRD: i32 = 2;
-const FIRST_KEY: i32 = 3;
-const KEY: i32 = 4;
-const COLON: i32 = 5;
-const VALUE: i32 = 6;
-const AFTER_VALUE: i32 = 7;
-/** In a string that is read: a key, or the model's name. */
-const TEXT: i32 = 8;
-const TEXT_ESCAPE: i32 = 9;
-const TEXT_HEX: i32 = 10;
-const PRIMITIVE: i32 = 11;
-/** In a value that is not read. */
-const SKIPPED: i32 = 12;
-const DONE: i32 = 13;
-const FAILED: i32 = 14;
-
-// Keys that are read.
-const KEY_OTHER: i32 = 0;
-const KEY_MODEL: i32 = 1;
-const KEY_STREAM: i32 = 2;
-const KEY_MAX_TOKENS: i32 = 3;
-/** Longer than any key that is read. */
-const KEY_CAPACITY_BYTES: i32 = 32;
-
 /**
- * Reads a JSON body as it arrives, in pieces cut anywhere, and finds the top-level `model`, `stream`
- * and `max_tokens` (or `max_completion_tokens`). A key that comes twice counts the last time, as in
- * the model servers' parser. Memory is bounded (about 1.6 KB an object), nothing is allocated after
- * the constructor.
+ * A JSON body. All of it is checked: structure, numbers, words, escapes, control characters, UTF-8. It takes what the
+ * model servers take, whose oracle is Python's `json.loads(bytes)`: JSON (RFC 8259) and beyond it
  *
- * Checked: the grammar of the top-level object, that brackets match, depth up to MAX_DEPTH, and that
- * nothing follows. Not checked: the order of tokens inside nested values, the exact form of numbers,
- * control characters and UTF-8 in strings. The model server refuses those; here they cannot change
- * which top-level keys are found.
+ * - a byte order mark of UTF-8 at the beginning,
+ * - `NaN`, `Infinity` and `-Infinity`,
+ * - surrogates written in UTF-8 (ED A0 80 to ED BF BF; Python's "surrogatepass").
+ *
+ * It differs from that parser where
+ *
+ * - the top level is not an object, or more than MAX_DEPTH brackets are open: refused,
+ * - the body is UTF-16 or UTF-32, which Python guesses from a byte order mark or from NULs among the first bytes:
+ *   refused with a reason of its own, REASON_OTHER_ENCODING,
+ * - a number has more than 4300 digits, or brackets are nested so deep that Python gives up earlier: accepted.
+ *
+ * Memory is bounded, about 5 KB an object (3.3 KB for spans, 1.6 KB for texts, 128 bytes for MAX_DEPTH brackets), and
+ * nothing is allocated after the constructor.
  */
-export class BodyScanner {
-  /** Bytes taken so far. */
-  offset: u32 = 0;
-
-  /** There is a top-level `model`, whole, and it is not `null`, which the servers take as none. */
-  modelSeen: bool = false;
-  /** There is more than one top-level key `model`: parsers other than the servers' may take the first. */
-  modelRepeated: bool = false;
-  modelIsString: bool = false;
-  /** Bytes of the body from the value's first (its opening quote) to one past its last. */
-  modelStart: u32 = 0;
-  modelEnd: u32 = 0;
-  /** Bytes of the unescaped name at `modelPtr()`; 0 unless `modelIsString`. */
-  modelBytes: i32 = 0;
-  /** The name has more than MODEL_CAPACITY_BYTES bytes; what is at `modelPtr()` is its beginning. */
-  modelTooLong: bool = false;
-
-  /** The last top-level `stream` is `true`. */
-  stream: bool = false;
-  streamSeen: bool = false;
-  /** Output tokens allowed, at most 2^32 - 1; 0 unless `maxTokensSeen`. */
-  maxTokens: u32 = 0;
-  /** There is a `max_tokens` or `max_completion_tokens` that is a whole number >= 0. */
-  maxTokensSeen: bool = false;
-
-  /** Byte at which the body turned out to be malformed. */
-  errorOffset: u32 = 0;
-  /** REASON_* */
-  errorReason: i32 = REASON_NONE;
-
-  private state: i32 = START;
-  private skipper: NestedSkipper = new NestedSkipper();
-  private keyText: TextSink = new TextSink(KEY_CAPACITY_BYTES);
-  private modelText: TextSink = new TextSink(MODEL_CAPACITY_BYTES);
-  /** The TEXT being read is a key. */
+export class BodyScanner extends JsonRequest {
+  /** STATE_*; in a string STATE_STRING or STATE_TEXT, in a number STATE_NUMBER_MINUS, wherever in it. */
+  private state: i32 = STATE_START;
+  private readonly strings: StringScanner = new StringScanner();
+  /** The string being read is a key. */
   private inKey: bool = false;
-  private key: i32 = KEY_OTHER;
-  private modelKeyMet: bool = false;
-  private valueStart: u32 = 0;
-  /** The value that ends is a string that was read. */
-  private valueIsText: bool = false;
-  private hexDigits: i32 = 0;
-  private hexUnit: u32 = 0;
-  /** The value that ends, if it is a number or a bare word. */
-  private primitive: Primitive = new Primitive();
 
-  /** Ready for the next body. */
+  /** Open brackets. */
+  private depth: i32 = 0;
+  /** A bit for each open bracket, the outermost lowest: it is `{`. */
+  private readonly brackets: StaticArray<u64> = new StaticArray<u64>(MAX_DEPTH >> 6);
+  /** The innermost open bracket is `{`. */
+  private inObject: bool = false;
+  /** Roles of the outermost open values, by depth. */
+  private readonly roles: StaticArray<u8> = new StaticArray<u8>(ROLE_DEPTH + 1);
+  /** Role of the innermost open object or array. */
+  private container: i32 = ROLE_NONE;
+  /** Role of the value that begins, or that is being read. */
+  private role: i32 = ROLE_NONE;
+
   reset(): void {
-    this.offset = 0;
-    this.forgetModel();
-    this.stream = false;
-    this.streamSeen = false;
-    this.maxTokens = 0;
-    this.maxTokensSeen = false;
-    this.errorOffset = 0;
-    this.errorReason = REASON_NONE;
-    this.state = START;
-    this.key = KEY_OTHER;
-    this.modelRepeated = false;
-    this.modelKeyMet = false;
-    this.primitive.reset();
+    this.resetValues();
+    this.state = STATE_START;
+    this.depth = 0;
+    this.container = ROLE_NONE;
   }
 
-  /** Address of the model's name, `modelBytes` long; the same for the scanner's life. */
-  modelPtr(): usize {
-    return this.modelText.ptr;
+  /** STATE_*: where it is, told as finely as the next byte's meaning asks for. */
+  scanState(): i32 {
+    const state = this.state;
+    if (state == STATE_STRING) return this.strings.state;
+    if (state == STATE_TEXT) return this.strings.state + (STATE_TEXT - STATE_STRING);
+    return state == STATE_NUMBER_MINUS ? this.number.state : state;
   }
 
-  /** The reason of a refusal in words; "" if there is none. */
-  errorText(): string {
-    return reasonText(this.errorReason);
-  }
-
-  /**
-   * Takes the next `bytes` bytes of the body, at `ptr`. SCAN_MORE: the object is still open;
-   * SCAN_COMPLETE: it is closed; SCAN_MALFORMED: it cannot become valid any more, which is final.
-   */
   feed(ptr: usize, bytes: i32): i32 {
-    if (this.state == FAILED) return SCAN_MALFORMED;
+    this.beginPiece(ptr);
     const end = ptr + <usize>bytes;
     let at = ptr;
     while (at < end) {
-      switch (this.state) {
-        case START:
-          at = this.scanStart(ptr, at, end);
+      const state = this.state;
+      if (state >= STATE_STRING) {
+        at = this.scanString(at, end);
+        continue;
+      }
+      if (state >= STATE_WORD_T) {
+        at = this.scanWord(at, end);
+        continue;
+      }
+      switch (state) {
+        case STATE_START:
+        case STATE_BEFORE_OBJECT:
+          at = this.scanStart(at, end);
           break;
-        case BOM_SECOND:
-          at = this.scanBom(ptr, at, 0xbb, BOM_THIRD);
+        case STATE_BOM_EF:
+          at = this.scanMark(at, 0xbb, STATE_BOM_EF_BB);
           break;
-        case BOM_THIRD:
-          at = this.scanBom(ptr, at, 0xbf, START);
+        case STATE_BOM_EF_BB:
+          at = this.scanMark(at, 0xbf, STATE_BEFORE_OBJECT);
           break;
-        case FIRST_KEY:
-        case KEY:
-          at = this.scanKey(ptr, at, end);
+        case STATE_BOM_FE:
+          at = this.scanMark(at, 0xff, STATE_FAILED);
           break;
-        case COLON:
-          at = this.scanColon(ptr, at, end);
+        case STATE_BOM_FF:
+          at = this.scanMark(at, 0xfe, STATE_FAILED);
           break;
-        case VALUE:
-          at = this.scanValue(ptr, at, end);
+        case STATE_FIRST_KEY:
+        case STATE_KEY:
+          at = this.scanKey(at, end);
           break;
-        case AFTER_VALUE:
-          at = this.scanAfterValue(ptr, at, end);
+        case STATE_COLON:
+          at = this.scanColon(at, end);
           break;
-        case TEXT:
-          at = this.scanText(ptr, at, end);
+        case STATE_VALUE:
+        case STATE_FIRST_ELEMENT:
+        case STATE_ELEMENT:
+          at = this.scanValue(at, end);
           break;
-        case TEXT_ESCAPE:
-          at = this.scanTextEscape(ptr, at);
+        case STATE_AFTER_MEMBER:
+        case STATE_AFTER_ELEMENT:
+          at = this.scanAfterValue(at, end);
           break;
-        case TEXT_HEX:
-          at = this.scanTextHex(ptr, at);
+        case STATE_NUMBER_MINUS:
+          at = this.scanNumber(at, end);
           break;
-        case PRIMITIVE:
-          at = this.scanPrimitive(ptr, at, end);
-          break;
-        case SKIPPED:
-          at = this.scanSkipped(ptr, at, end);
-          break;
-        case DONE:
+        case STATE_DONE:
           at = skipWhitespace(at, end);
-          if (at < end) at = this.fail(ptr, at, REASON_TRAILING_BYTES);
+          if (at < end) this.fail(at, REASON_TRAILING_BYTES);
           break;
-        default: // FAILED
+        default: // STATE_FAILED
           return SCAN_MALFORMED;
       }
     }
-    if (this.state == FAILED) return SCAN_MALFORMED;
-    this.offset += <u32>bytes;
-    return this.state == DONE ? SCAN_COMPLETE : SCAN_MORE;
+    if (this.state == STATE_FAILED) return SCAN_MALFORMED;
+    this.endPiece(bytes);
+    return this.state == STATE_DONE ? SCAN_COMPLETE : SCAN_MORE;
   }
 
-  /** The body has ended: SCAN_COMPLETE or SCAN_MALFORMED. */
   finish(): i32 {
-    if (this.state == DONE) return SCAN_COMPLETE;
-    if (this.state != FAILED) {
-      this.state = FAILED;
-      this.errorOffset = this.offset;
-      this.errorReason = REASON_TRUNCATED;
-    }
-    return SCAN_MALFORMED;
+    if (this.state == STATE_DONE) return SCAN_COMPLETE;
+    if (this.state == STATE_FAILED) return SCAN_MALFORMED;
+    this.state = STATE_FAILED;
+    return this.refuse(this.offset, REASON_TRUNCATED);
   }
 
-  private scanStart(ptr: usize, at: usize, end: usize): usize {
-    if (this.bodyOffset(ptr, at) == 0 && load<u8>(at) == 0xef) {
-      this.state = BOM_SECOND;
-      return at + 1;
+  private scanStart(at: usize, end: usize): usize {
+    const byte: u32 = load<u8>(at);
+    if (this.state == STATE_START) {
+      this.state = STATE_BEFORE_OBJECT;
+      if (byte == 0xef) this.state = STATE_BOM_EF;
+      else if (byte == 0xfe) this.state = STATE_BOM_FE;
+      else if (byte == 0xff) this.state = STATE_BOM_FF;
+      if (byte >= 0xef && this.state != STATE_BEFORE_OBJECT) return at + 1;
     }
     at = skipWhitespace(at, end);
     if (at == end) return end;
-    if (load<u8>(at) != OPEN_BRACE) return this.fail(ptr, at, REASON_NOT_AN_OBJECT);
-    this.state = FIRST_KEY;
-    return at + 1;
+    if (load<u8>(at) != OPEN_BRACE) return this.fail(at, REASON_NOT_AN_OBJECT);
+    this.role = ROLE_BODY;
+    at = this.open(at, true);
+    this.objectStart = this.bodyOffset(at);
+    return at;
   }
 
-  private scanBom(ptr: usize, at: usize, expected: u32, next: i32): usize {
-    if (load<u8>(at) != expected) return this.fail(ptr, at, REASON_NOT_AN_OBJECT);
+  /** A byte of a byte order mark; `next` is STATE_FAILED where it makes the mark UTF-16's. */
+  private scanMark(at: usize, expected: u32, next: i32): usize {
+    if (load<u8>(at) != expected) return this.fail(at, REASON_NOT_AN_OBJECT);
+    if (next == STATE_FAILED) return this.fail(at, REASON_OTHER_ENCODING);
     this.state = next;
     return at + 1;
   }
 
-  private scanKey(ptr: usize, at: usize, end: usize): usize {
+  private scanKey(at: usize, end: usize): usize {
     at = skipWhitespace(at, end);
     if (at == end) return end;
     const byte = load<u8>(at);
     if (byte == QUOTE) {
-      this.keyText.reset();
+      const isRead = hasReadKeys(this.container);
+      this.strings.begin(isRead ? this.word : null);
       this.inKey = true;
-      this.state = TEXT;
-    } else if (byte == CLOSE_BRACE && this.state == FIRST_KEY) {
-      this.state = DONE;
-    } else {
-      return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
-    }
-    return at + 1;
-  }
-
-  private scanColon(ptr: usize, at: usize, end: usize): usize {
-    at = skipWhitespace(at, end);
-    if (at == end) return end;
-    if (load<u8>(at) != COLON_BYTE) return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
-    this.state = VALUE;
-    return at + 1;
-  }
-
-  private scanValue(ptr: usize, at: usize, end: usize): usize {
-    at = skipWhitespace(at, end);
-    if (at == end) return end;
-    const byte = load<u8>(at);
-    this.valueStart = this.bodyOffset(ptr, at);
-    this.valueIsText = false;
-    if (byte == QUOTE && this.key == KEY_MODEL) {
-      this.forgetModel();
-      this.inKey = false;
-      this.state = TEXT;
+      this.state = isRead ? STATE_TEXT : STATE_STRING;
       return at + 1;
     }
-    if (byte == QUOTE || byte == OPEN_BRACE || byte == OPEN_BRACKET) {
-      this.skipper.begin(byte == QUOTE);
-      this.state = SKIPPED;
-      return byte == QUOTE ? at + 1 : at;
+    if (this.state == STATE_KEY) return this.fail(at, REASON_UNEXPECTED_BYTE);
+    if (byte == CLOSE_BRACE) {
+      if (this.container == ROLE_STREAM_OPTIONS) this.streamOptionsEmpty = true;
+      else if (this.container == ROLE_BODY) this.isEmptyObject = true;
+      return this.close(at);
     }
-    if (!isPrimitiveByte(byte)) return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
-    this.state = PRIMITIVE;
+    return this.fail(at, byte == CLOSE_BRACKET ? REASON_BRACKET_MISMATCH : REASON_UNEXPECTED_BYTE);
+  }
+
+  private scanColon(at: usize, end: usize): usize {
+    at = skipWhitespace(at, end);
+    if (at == end) return end;
+    if (load<u8>(at) != COLON_BYTE) return this.fail(at, REASON_UNEXPECTED_BYTE);
+    this.state = STATE_VALUE;
+    return at + 1;
+  }
+
+  private scanValue(at: usize, end: usize): usize {
+    at = skipWhitespace(at, end);
+    if (at == end) return end;
+    const byte: u32 = load<u8>(at);
+    const isFirst = this.state == STATE_FIRST_ELEMENT;
+    if (isFirst && byte == CLOSE_BRACKET) return this.close(at);
+    if (this.container != ROLE_NONE && this.state != STATE_VALUE) this.beginElement(isFirst, byte);
+    if (this.role != ROLE_NONE) this.beginValue(this.role, this.bodyOffset(at));
+    if (byte == QUOTE) {
+      const sink = this.sinkOf(this.role);
+      this.strings.begin(sink);
+      this.inKey = false;
+      this.state = sink != null ? STATE_TEXT : STATE_STRING;
+      return at + 1;
+    }
+    if (byte == OPEN_BRACE || byte == OPEN_BRACKET) return this.open(at, byte == OPEN_BRACE);
+    if (isDigit(byte) || byte == MINUS) {
+      this.number.begin(byte);
+      this.state = STATE_NUMBER_MINUS;
+      return at + 1;
+    }
+    const word = stateBehindLetter(byte);
+    if (word >= 0) {
+      this.state = word;
+      return at + 1;
+    }
+    if (isLetter(byte)) return this.fail(at, REASON_BAD_LITERAL);
+    const mismatch = isFirst && byte == CLOSE_BRACE;
+    return this.fail(at, mismatch ? REASON_BRACKET_MISMATCH : REASON_UNEXPECTED_BYTE);
+  }
+
+  /** An element of an array that has a role begins with `byte`. */
+  private beginElement(isFirst: bool, byte: u32): void {
+    if (isFirst && byte == OPEN_BRACE && this.container == ROLE_INPUT) {
+      this.container = ROLE_INPUT_MESSAGES;
+      this.roles[this.depth] = <u8>ROLE_INPUT_MESSAGES;
+      this.takeInputAsMessages();
+    }
+    this.role = roleOfElement(this.container);
+  }
+
+  private scanAfterValue(at: usize, end: usize): usize {
+    at = skipWhitespace(at, end);
+    if (at == end) return end;
+    const byte: u32 = load<u8>(at);
+    const inObject = this.inObject;
+    if (byte == COMMA) {
+      this.state = inObject ? STATE_KEY : STATE_ELEMENT;
+      return at + 1;
+    }
+    if (byte == (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) return this.close(at);
+    const mismatch = byte == CLOSE_BRACE || byte == CLOSE_BRACKET;
+    return this.fail(at, mismatch ? REASON_BRACKET_MISMATCH : REASON_UNEXPECTED_BYTE);
+  }
+
+  private scanString(at: usize, end: usize): usize {
+    const strings = this.strings;
+    at = strings.scan(at, end);
+    if (strings.done) {
+      if (!this.inKey) {
+        this.endOfValue(VALUE_STRING, at);
+      } else {
+        this.role = this.state == STATE_TEXT ? roleOfKey(this.container, this.word) : ROLE_NONE;
+        if (this.role < TOP_ROLE_COUNT) this.meetKey(this.role);
+        this.state = STATE_COLON;
+      }
+    } else if (strings.reason != REASON_NONE) {
+      return this.fail(at, strings.reason);
+    }
     return at;
   }
 
-  private scanAfterValue(ptr: usize, at: usize, end: usize): usize {
-    at = skipWhitespace(at, end);
+  private scanNumber(at: usize, end: usize): usize {
+    const number = this.number;
+    at = number.scan(at, end);
     if (at == end) return end;
-    const byte = load<u8>(at);
-    if (byte == COMMA) {
-      this.state = KEY;
-    } else if (byte == CLOSE_BRACE) {
-      this.state = DONE;
-    } else {
-      return this.fail(ptr, at, REASON_UNEXPECTED_BYTE);
-    }
-    return at + 1;
-  }
-
-  private scanText(ptr: usize, at: usize, end: usize): usize {
-    const stop = findQuoteOrBackslash(at, end);
-    const sink = this.inKey ? this.keyText : this.modelText;
-    sink.addRun(at, <i32>(stop - at));
-    if (stop == end) return end;
-    if (load<u8>(stop) == BACKSLASH) {
-      this.state = TEXT_ESCAPE;
-      return stop + 1;
-    }
-    sink.finish();
-    if (this.inKey) {
-      this.key = keyOf(sink);
-      if (this.key == KEY_MODEL) {
-        this.modelRepeated = this.modelKeyMet;
-        this.modelKeyMet = true;
-      }
-      this.state = COLON;
-    } else {
-      this.valueIsText = true;
-      this.modelIsString = true;
-      this.modelBytes = sink.bytes;
-      this.modelTooLong = sink.tooLong;
-      this.endValue(this.bodyOffset(ptr, stop + 1));
-    }
-    return stop + 1;
-  }
-
-  private scanTextEscape(ptr: usize, at: usize): usize {
-    const byte = load<u8>(at);
-    if (byte == LETTER_U) {
-      this.hexDigits = 0;
-      this.hexUnit = 0;
-      this.state = TEXT_HEX;
+    const byte: u32 = load<u8>(at);
+    if (!number.isComplete) {
+      if (number.state != STATE_NUMBER_MINUS) return this.fail(at, REASON_BAD_NUMBER);
+      const word = stateBehindLetter(byte);
+      if (word != STATE_WORD_I) return this.fail(at, REASON_BAD_NUMBER);
+      this.state = word;
       return at + 1;
     }
-    const meant = meaningOfEscape(byte);
-    if (meant == 0) return this.fail(ptr, at, REASON_BAD_ESCAPE);
-    (this.inKey ? this.keyText : this.modelText).addByte(meant);
-    this.state = TEXT;
-    return at + 1;
+    if (number.state == STATE_NUMBER_ZERO && isDigit(byte)) return this.fail(at, REASON_BAD_NUMBER);
+    this.endOfValue(VALUE_NUMBER, at);
+    return at;
   }
 
-  private scanTextHex(ptr: usize, at: usize): usize {
-    const digit = hexDigit(load<u8>(at));
-    if (digit < 0) return this.fail(ptr, at, REASON_BAD_ESCAPE);
-    this.hexUnit = (this.hexUnit << 4) | (<u32>digit);
-    if (++this.hexDigits == 4) {
-      (this.inKey ? this.keyText : this.modelText).addUnit(this.hexUnit);
-      this.state = TEXT;
-    }
-    return at + 1;
-  }
-
-  private scanPrimitive(ptr: usize, at: usize, end: usize): usize {
-    const primitive = this.primitive;
+  private scanWord(at: usize, end: usize): usize {
     while (at < end) {
-      const byte = load<u8>(at);
-      if (!isPrimitiveByte(byte)) {
-        if (!primitive.isValid) return this.fail(ptr, at, REASON_BAD_LITERAL);
-        this.endValue(this.bodyOffset(ptr, at));
+      const state = this.state;
+      if (load<u8>(at) != nextLetter(state)) return this.fail(at, REASON_BAD_LITERAL);
+      at++;
+      if (isLastLetter(state)) {
+        this.endOfValue(kindOfWord(state), at);
         return at;
       }
-      primitive.add(byte);
-      at++;
+      this.state = state + 1;
     }
     return end;
   }
 
-  private scanSkipped(ptr: usize, at: usize, end: usize): usize {
-    const skipper = this.skipper;
-    at = skipper.skip(at, end);
-    if (skipper.done) this.endValue(this.bodyOffset(ptr, at));
-    else if (skipper.reason != REASON_NONE) return this.fail(ptr, at, skipper.reason);
-    return at;
+  /** The bracket at `at` opens an object or an array of the role at hand. */
+  private open(at: usize, isObject: bool): usize {
+    const depth = this.depth;
+    if (depth == MAX_DEPTH) return this.fail(at, REASON_TOO_DEEP);
+    const bit: u64 = 1 << ((<u64>depth) & 63);
+    const word = unchecked(this.brackets[depth >> 6]);
+    unchecked((this.brackets[depth >> 6] = isObject ? word | bit : word & ~bit));
+    this.depth = depth + 1;
+    this.inObject = isObject;
+    this.container = depth < ROLE_DEPTH ? this.role : ROLE_NONE;
+    if (depth < ROLE_DEPTH) unchecked((this.roles[depth + 1] = <u8>this.role));
+    this.role = ROLE_NONE;
+    this.state = isObject ? STATE_FIRST_KEY : STATE_FIRST_ELEMENT;
+    return at + 1;
   }
 
-  /** A top-level value ends before the byte at `offset` of the body: what it means goes into the fields. */
-  private endValue(offset: u32): void {
-    this.state = AFTER_VALUE;
-    const primitive = this.primitive;
-    switch (this.key) {
-      case KEY_MODEL:
-        if (!this.valueIsText) this.forgetModel();
-        if (primitive.isNull) break;
-        this.modelSeen = true;
-        this.modelStart = this.valueStart;
-        this.modelEnd = offset;
-        break;
-      case KEY_STREAM:
-        this.streamSeen = true;
-        this.stream = primitive.isTrue;
-        break;
-      case KEY_MAX_TOKENS:
-        this.maxTokensSeen = primitive.bytes != 0 && primitive.isDigits;
-        this.maxTokens = this.maxTokensSeen ? <u32>primitive.number : 0;
-        break;
+  /** The bracket at `at` closes the innermost object or array, and is of its kind. */
+  private close(at: usize): usize {
+    const kind = this.inObject ? VALUE_OBJECT : VALUE_ARRAY;
+    const depth = this.depth - 1;
+    this.role = this.container;
+    this.depth = depth;
+    if (depth > 0) {
+      const below = depth - 1;
+      this.inObject = ((unchecked(this.brackets[below >> 6]) >> ((<u64>below) & 63)) & 1) != 0;
+      this.container = depth <= ROLE_DEPTH ? <i32>unchecked(this.roles[depth]) : ROLE_NONE;
     }
-    if (primitive.bytes != 0) primitive.reset();
+    this.endOfValue(kind, at + 1);
+    return at + 1;
   }
 
-  private forgetModel(): void {
-    this.modelText.reset();
-    this.modelSeen = false;
-    this.modelIsString = false;
-    this.modelBytes = 0;
-    this.modelTooLong = false;
-    this.modelStart = 0;
-    this.modelEnd = 0;
+  /** A value of kind VALUE_* ends before `at`. */
+  private endOfValue(kind: i32, at: usize): void {
+    if (this.role != ROLE_NONE) this.endValue(this.role, kind, this.bodyOffset(at));
+    this.role = ROLE_NONE;
+    if (this.depth == 0) {
+      this.state = STATE_DONE;
+      this.objectEnd = this.bodyOffset(at) - 1;
+    } else {
+      this.state = this.inObject ? STATE_AFTER_MEMBER : STATE_AFTER_ELEMENT;
+    }
   }
 
-
-  @inline private bodyOffset(ptr: usize, at: usize): u32 {
-    return this.offset + <u32>(at - ptr);
-  }
-
-  private fail(ptr: usize, at: usize, reason: i32): usize {
-    this.errorOffset = this.bodyOffset(ptr, at);
-    this.errorReason = reason;
-    this.state = FAILED;
+  /** NUL is no byte of JSON: among the first two it is half of a character of two or four bytes. */
+  private fail(at: usize, reason: i32): usize {
+    const offset = this.bodyOffset(at);
+    this.refuse(offset, offset < 2 && load<u8>(at) == 0 ? REASON_OTHER_ENCODING : reason);
+    this.state = STATE_FAILED;
     return at;
   }
 }
 
-function keyOf(text: TextSink): i32 {
-  if (text.tooLong) return KEY_OTHER;
-  if (text.equals("model")) return KEY_MODEL;
-  if (text.equals("stream")) return KEY_STREAM;
-  if (text.equals("max_tokens") || text.equals("max_completion_tokens")) return KEY_MAX_TOKENS;
-  return KEY_OTHER;
+function kindOfWord(lastState: i32): i32 {
+  switch (lastState) {
+    case STATE_WORD_TRU:
+      return VALUE_TRUE;
+    case STATE_WORD_FALS:
+      return VALUE_FALSE;
+    case STATE_WORD_NUL:
+      return VALUE_NULL;
+  }
+  return VALUE_NOT_FINITE;
 }

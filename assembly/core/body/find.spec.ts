@@ -1,55 +1,48 @@
-import { findQuoteOrBackslash, findQuoteOrBracket, skipWhitespace } from "./find";
+import { findLineBreak, skipWhitespace } from "./find";
 
-const QUOTE: u8 = 0x22;
-const LENGTH: i32 = 150;
+const CARRIAGE_RETURN: u8 = 0x0d;
+const LINE_FEED: u8 = 0x0a;
+const LENGTH: i32 = 200;
 
 describe("the searches over raw bytes", () => {
-  test("find a hit at every place of every stretch, wherever it begins, and nothing outside of it", () => {
+  test("a line break is found at every place of every stretch, and nothing outside of it", () => {
     const bytes = new StaticArray<u8>(LENGTH);
     const base = changetype<usize>(bytes);
-    const hits: u8[] = [QUOTE, 0x5c, QUOTE, 0x7b, 0x7d, 0x5b, 0x5d];
     let wrong = 0;
-    for (let hit = 0; hit < hits.length; hit++) {
-      const ofString = hit < 2;
-      for (let start = 0; start < 20; start++) {
-        for (let end = start; end < LENGTH - 1; end += 7) {
-          bytes.fill(0x61);
-          // Hits on both sides of the stretch must not be seen.
-          if (start > 0) bytes[start - 1] = hits[hit];
-          bytes[end] = hits[hit];
-          let found = ofString
-            ? findQuoteOrBackslash(base + start, base + end)
-            : findQuoteOrBracket(base + start, base + end);
-          if (found != base + end) wrong++;
-          for (let at = start; at < end; at += 5) {
-            bytes[at] = hits[hit];
-            found = ofString
-              ? findQuoteOrBackslash(base + start, base + end)
-              : findQuoteOrBracket(base + start, base + end);
-            if (found != base + at) wrong++;
-            bytes[at] = 0x61;
-          }
+    for (let start = 0; start < 20; start++) {
+      for (let end = start; end < LENGTH - 2; end += 7) {
+        bytes.fill(0x61);
+        // A break on each side of the stretch, and single bytes of it inside, must not be taken for one.
+        if (start > 1) bytes[start - 2] = CARRIAGE_RETURN;
+        if (start > 0) bytes[start - 1] = LINE_FEED;
+        bytes[end] = CARRIAGE_RETURN;
+        bytes[end + 1] = LINE_FEED;
+        if (end - start > 5) {
+          bytes[start] = LINE_FEED;
+          bytes[start + 3] = CARRIAGE_RETURN;
+        }
+        if (findLineBreak(base + start, base + end) != base + end) wrong++;
+        for (let at = start + 5; at < end - 1; at += 5) {
+          bytes[at] = CARRIAGE_RETURN;
+          bytes[at + 1] = LINE_FEED;
+          if (findLineBreak(base + start, base + end) != base + at) wrong++;
+          bytes[at] = 0x61;
+          bytes[at + 1] = 0x61;
         }
       }
     }
     expect(wrong).toBe(0);
   });
 
-  test("take no other byte for a hit", () => {
-    const bytes = new StaticArray<u8>(16);
+  test("a carriage return at the end may be the beginning of a line break", () => {
+    const bytes = new StaticArray<u8>(100);
     const base = changetype<usize>(bytes);
-    let strings = 0;
-    let brackets = 0;
-    for (let byte = 0; byte < 256; byte++) {
-      bytes.fill(<u8>byte);
-      if (findQuoteOrBackslash(base, base + 16) == base) strings++;
-      if (findQuoteOrBracket(base, base + 16) == base) brackets++;
-      expect(findQuoteOrBracket(base, base + 16)).toBe(
-        findQuoteOrBracket(base, base + 15) == base ? base : base + 16,
-      );
+    for (let end = 1; end < 100; end++) {
+      bytes.fill(0x61);
+      bytes[end - 1] = CARRIAGE_RETURN;
+      bytes[end] = LINE_FEED;
+      expect(findLineBreak(base, base + end)).toBe(base + end - 1);
     }
-    expect(strings).toBe(2);
-    expect(brackets).toBe(5);
   });
 
   test("white space is what JSON says it is", () => {

@@ -6,23 +6,21 @@ export const COLON_BYTE: u32 = 0x3a;
 export const OPEN_BRACE: u32 = 0x7b;
 export const CLOSE_BRACE: u32 = 0x7d;
 export const OPEN_BRACKET: u32 = 0x5b;
+export const CLOSE_BRACKET: u32 = 0x5d;
 export const LETTER_U: u32 = 0x75;
+export const MINUS: u32 = 0x2d;
+export const PLUS: u32 = 0x2b;
+export const POINT: u32 = 0x2e;
+export const ZERO: u32 = 0x30;
 
-// Bare words as the little-endian number that their bytes make.
-export const WORD_TRUE: u64 = 0x65757274;
-export const WORD_FALSE: u64 = 0x65736c6166;
-export const WORD_NULL: u64 = 0x6c6c756e;
+// prettier-ignore
+@inline
+export function isDigit(byte: u32): bool {
+  return byte - ZERO < 10;
+}
 
-/** Bytes that numbers and bare words are made of. */
-export function isPrimitiveByte(byte: u32): bool {
-  const folded = byte | 0x20;
-  return (
-    (byte >= 0x30 && byte <= 0x39) ||
-    (folded >= 0x61 && folded <= 0x7a) ||
-    byte == 0x2d ||
-    byte == 0x2b ||
-    byte == 0x2e
-  );
+export function isLetter(byte: u32): bool {
+  return (byte | 0x20) - 0x61 < 26;
 }
 
 /** The byte that a one-letter escape stands for; 0 if there is no such escape. */

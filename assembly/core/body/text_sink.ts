@@ -5,8 +5,8 @@ const AFTER_SURROGATES: u32 = 0xe000;
 
 /**
  * Collects the text of one JSON string, unescaped, as UTF-8 in a buffer of fixed size. Runs of plain
- * bytes and escapes may come in any cut. A surrogate without its partner becomes U+FFFD. What does
- * not fit is dropped and `tooLong` says so.
+ * bytes and escapes may come in any cut. A surrogate without its partner becomes U+FFFD, and so does
+ * one that is written in UTF-8. What does not fit is dropped and `tooLong` says so.
  */
 export class TextSink {
   bytes: i32 = 0;
@@ -65,6 +65,7 @@ export class TextSink {
   /** The string has ended. */
   finish(): void {
     this.settle();
+    this.replaceSurrogates();
   }
 
   /** True if the text so far is `ascii`, a literal of ASCII characters. */
@@ -77,6 +78,17 @@ export class TextSink {
         return false;
     }
     return true;
+  }
+
+  /** ED A0 80 to ED BF BF become EF BF BD, which is as long. */
+  private replaceSurrogates(): void {
+    const buffer = this.buffer;
+    for (let at = 0; at + 2 < this.bytes; at++) {
+      if (unchecked(buffer[at]) != 0xed || unchecked(buffer[at + 1]) < 0xa0) continue;
+      unchecked((buffer[at] = 0xef));
+      unchecked((buffer[at + 1] = 0xbf));
+      unchecked((buffer[at + 2] = 0xbd));
+    }
   }
 
   private settle(): void {

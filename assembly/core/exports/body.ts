@@ -1,4 +1,7 @@
+import { STATE_COUNT } from "../body/scan_states";
 import { scanner } from "./state";
+
+export * from "./form";
 
 export function scanReset(): void {
   scanner.reset();
@@ -10,6 +13,15 @@ export function scanFeed(ptr: usize, bytes: i32): i32 {
 
 export function scanFinish(): i32 {
   return scanner.finish();
+}
+
+/** STATE_* of `body/scan_states.ts`: where the scanner is between the last byte and the next. */
+export function scanState(): i32 {
+  return scanner.scanState();
+}
+
+export function scanStateCount(): i32 {
+  return STATE_COUNT;
 }
 
 export function scanOffset(): u32 {
@@ -48,8 +60,56 @@ export function scanModelEnd(): u32 {
   return scanner.modelEnd;
 }
 
+export function scanStreamSeen(): bool {
+  return scanner.streamSeen;
+}
+
 export function scanStream(): bool {
   return scanner.stream;
+}
+
+export function scanStreamOptionsSeen(): bool {
+  return scanner.streamOptionsSeen;
+}
+
+export function scanStreamOptionsIsObject(): bool {
+  return scanner.streamOptionsIsObject;
+}
+
+export function scanStreamOptionsEmpty(): bool {
+  return scanner.streamOptionsEmpty;
+}
+
+export function scanStreamOptionsStart(): u32 {
+  return scanner.streamOptionsStart;
+}
+
+export function scanStreamOptionsEnd(): u32 {
+  return scanner.streamOptionsEnd;
+}
+
+export function scanIncludeUsage(): bool {
+  return scanner.includeUsage;
+}
+
+export function scanIncludeUsageSeen(): bool {
+  return scanner.includeUsageSeen;
+}
+
+export function scanIncludeUsageStart(): u32 {
+  return scanner.includeUsageStart;
+}
+
+export function scanIncludeUsageEnd(): u32 {
+  return scanner.includeUsageEnd;
+}
+
+export function scanObjectStart(): u32 {
+  return scanner.objectStart;
+}
+
+export function scanIsEmptyObject(): bool {
+  return scanner.isEmptyObject;
 }
 
 export function scanMaxTokensSeen(): bool {
@@ -58,6 +118,96 @@ export function scanMaxTokensSeen(): bool {
 
 export function scanMaxTokens(): u32 {
   return scanner.maxTokens;
+}
+
+export function scanNSeen(): bool {
+  return scanner.nSeen;
+}
+
+export function scanN(): u32 {
+  return scanner.n;
+}
+
+export function scanPrioritySeen(): bool {
+  return scanner.prioritySeen;
+}
+
+export function scanPriority(): i32 {
+  return scanner.priority;
+}
+
+export function scanCacheSaltSeen(): bool {
+  return scanner.cacheSaltSeen;
+}
+
+export function scanCacheSaltRepeated(): bool {
+  return scanner.cacheSaltRepeated;
+}
+
+export function scanCacheSaltTooLong(): bool {
+  return scanner.cacheSaltTooLong;
+}
+
+export function scanCacheSaltPtr(): usize {
+  return scanner.cacheSaltPtr();
+}
+
+export function scanCacheSaltBytes(): i32 {
+  return scanner.cacheSaltBytes;
+}
+
+export function scanUserSeen(): bool {
+  return scanner.userSeen;
+}
+
+export function scanUserTooLong(): bool {
+  return scanner.userTooLong;
+}
+
+export function scanUserPtr(): usize {
+  return scanner.userPtr();
+}
+
+export function scanUserBytes(): i32 {
+  return scanner.userBytes;
+}
+
+export function scanMessages(): u32 {
+  return scanner.messages;
+}
+
+export function scanTools(): u32 {
+  return scanner.tools;
+}
+
+export function scanMediaParts(): u32 {
+  return scanner.mediaParts;
+}
+
+/** A BigInt for JavaScript. */
+export function scanContentBytes(): u64 {
+  return scanner.contentBytes;
+}
+
+export function scanSpanCount(): i32 {
+  return scanner.spans.count;
+}
+
+export function scanSpansDropped(): u32 {
+  return scanner.spansDropped;
+}
+
+/** SPAN_* of the span at `index`, below `scanSpanCount`. */
+export function scanSpanKind(index: i32): i32 {
+  return scanner.spans.kind(index);
+}
+
+export function scanSpanStart(index: i32): u32 {
+  return scanner.spans.start(index);
+}
+
+export function scanSpanEnd(index: i32): u32 {
+  return scanner.spans.end(index);
 }
 
 export function scanErrorOffset(): u32 {
