@@ -307,7 +307,7 @@ describe("routes", () => {
     assert.match(JSON.stringify(predicate("FailOpen")), /previous_hosts/);
   });
 
-  it("hold a chunk more than the limit where bodies are changed, so that the answer to a longer one is the filter's", () => {
+  it("hold more than the limit where bodies are changed, so that what is added has room", () => {
     const limit = (over: Partial<PoolSpec>) => {
       const of = [testPool("a", { bodyLimitBytes: 1024, ...over })];
       const { routes } = snapshot({ pools: of, routes: [route("all", "/")] });
@@ -388,7 +388,7 @@ describe("routes by model", () => {
     );
   });
 
-  it("hold the largest body of all their pools, and a chunk more where one of them changes bodies", () => {
+  it("hold the largest body of all their pools, and more where one of them changes bodies", () => {
     const limits = (of = pools) =>
       new Set(built([route(["a", "b"])], of).map((entry) => entry.request_body_buffer_limit));
     assert.deepEqual(limits(), new Set(["4096"]));

@@ -23,10 +23,10 @@ const NO_POOL_STATUS = 503;
 const MAX_BUFFER_BYTES = 1 << 30;
 
 /**
- * Envoy counts a chunk of a buffered body before the filter sees it, so its limit stands this far above the
- * filter's: a chunk is 1.1 MB at most (docs/decisions/0001-request-bodies.md).
+ * What changes in bodies may add to them while they are held, and a chunk over the filter's limit (1.1 MB at most,
+ * docs/decisions/0001-request-bodies.md): at its own limit Envoy stops reading, and the request would wait in vain.
  */
-const CHUNK_ROOM_BYTES = 2 * 1024 * 1024;
+const CHANGE_ROOM_BYTES = 2 * 1024 * 1024;
 
 /**
  * The gateway's route table: one virtual host for every authority. Routes are tried with the longest
@@ -79,7 +79,7 @@ function envoyRoutes(route: RouteSpec, pools: ReadonlyMap<string, PoolSpec>): re
 function bufferLimitBytes(targets: readonly Target[]): number {
   const limitBytes = Math.max(0, ...targets.map(({ spec }) => spec.bodyLimitBytes));
   const edits = targets.some(({ spec }) => spec.rewrites.length > 0 || spec.addUsage);
-  return Math.min(limitBytes + (edits ? CHUNK_ROOM_BYTES : 0), MAX_BUFFER_BYTES);
+  return Math.min(limitBytes + (edits ? CHANGE_ROOM_BYTES : 0), MAX_BUFFER_BYTES);
 }
 
 function gatewayRoute(route: RouteSpec, targets: readonly Target[], limitBytes: number): Route {
