@@ -1,6 +1,8 @@
+import { AnswerEditor } from "../response/answer_editor";
 import { ResponseReader } from "../response/response_reader";
 
 const reader = new ResponseReader();
+const editor = new AnswerEditor();
 
 export function responseReset(): void {
   reader.reset();
@@ -52,6 +54,32 @@ export function responseCompletionTokens(): i64 {
 
 export function responseCachedTokens(): i64 {
   return reader.cachedTokens;
+}
+
+export function editBegin(
+  target: usize,
+  targetBytes: i32,
+  name: usize,
+  nameBytes: i32,
+  stripUsage: bool,
+): void {
+  editor.begin(target, targetBytes, name, nameBytes, stripUsage);
+}
+
+export function edit(ptr: usize, bytes: i32, isLast: bool): void {
+  editor.edit(ptr, bytes, isLast);
+}
+
+export function editOutPtr(): usize {
+  return editor.outPtr;
+}
+
+export function editOutBytes(): i32 {
+  return editor.outBytes;
+}
+
+export function editGaveUp(): u32 {
+  return editor.gaveUp;
 }
 
 /** Reads the answer of `bytes` bytes at `ptr` in pieces of `piece` bytes, `rounds` times; the events of the last. */

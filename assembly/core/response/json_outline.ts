@@ -33,13 +33,17 @@ const LOOK_USAGE: i32 = 2;
 
 /**
  * Goes over a JSON text, in pieces cut anywhere, and reads the few keys that say what an answer or an event
- * is, each where the APIs have it: `usage`, `error`, `type`, `object` and `text` of the text itself, `usage`
- * and `error` of an object in it (`response`, `message`), `choices[].text` and what is in `choices[].delta`.
- * Within strings nothing is taken for a key, nor deeper than there (a tool's input or schema).
+ * is, each at the depth where the APIs have it, whatever it is in there:
  *
- * Strings and brackets are found by bit masks, 64 bytes at a time. The grammar is not checked: of a text that
- * is no JSON the outcome depends on its bytes, not on how they are cut. Keys written with escapes are not
- * found, nor those with more than WINDOW_BYTES bytes of white space before their values.
+ *   1  the text itself                     usage, error, type, object, text
+ *   2  response, message                   usage, error
+ *   3  choices[]                           text
+ *   4  choices[].delta                     role, content, reasoning, reasoning_content, refusal, tool_calls
+ *
+ * Nothing deeper (a tool's input or schema) and nothing within a string is taken for one of them. Strings and
+ * brackets are found by bit masks, 64 bytes at a time. The grammar is not checked: of a text that is no JSON
+ * the outcome depends on its bytes, not on how they are cut. Keys written with escapes are not found, nor
+ * those whose value does not begin within WINDOW_BYTES.
  */
 export class JsonOutline extends Lookahead {
   /** There is an `error` that is not null, or a `type` or `object` that is "error". */
@@ -55,8 +59,9 @@ export class JsonOutline extends Lookahead {
   /** 1 behind a backslash that escapes, else 0. */
   private isEscaped: u64 = 0;
   private depth: i32 = 0;
-  /** A string of a delta, or `choices[].text`, that is not empty; or calls of tools. */
+  /** A `text`, a string of a delta that is not empty, or calls of tools. */
   private textSeen: bool = false;
+  /** A string of a delta that is empty. */
   private emptyTextSeen: bool = false;
   private roleSeen: bool = false;
   /** What the last look said, and for LOOK_USAGE the address of its opening brace. */
@@ -241,18 +246,18 @@ export class JsonOutline extends Lookahead {
     if (key == end) return TOO_SHORT;
     const letter = load<u8>(key);
     if (depth == 4) return this.readDelta(letter, key, end);
-    if (depth == 3) return letter == 0x74 ? this.readText(matchKey(key, end, 'text"'), end) : NO_MATCH;
+    if (depth == 3) return letter == 0x74 ? this.readText(matchKey(key, end, 'text"')) : NO_MATCH;
     if (letter == 0x75) return readUsage(key, end);
     if (letter == 0x65) return this.readError(key, end, depth);
     if (depth == 2) return NO_MATCH;
     if (letter == 0x6f) return this.readObject(key, end);
     if (letter != 0x74) return NO_MATCH;
     const value = matchKey(key, end, 'type"');
-    return value == NO_MATCH ? this.readText(matchKey(key, end, 'text"'), end) : this.readType(value, end);
+    return value == NO_MATCH ? this.readText(matchKey(key, end, 'text"')) : this.readType(value, end);
   }
 
   private readDelta(letter: u32, key: usize, end: usize): usize {
-    if (letter == 0x63) return this.readText(matchKey(key, end, 'content"'), end);
+    if (letter == 0x63) return this.readDeltaText(matchKey(key, end, 'content"'), end);
     if (letter == 0x74) {
       const value = matchKey(key, end, 'tool_calls"');
       if (!isMatch(value)) return value;
@@ -268,11 +273,18 @@ export class JsonOutline extends Lookahead {
     if (value == NO_MATCH) value = matchKey(key, end, 'reasoning"');
     if (value == NO_MATCH) value = matchKey(key, end, 'reasoning_content"');
     if (value == NO_MATCH) value = matchKey(key, end, 'refusal"');
-    return this.readText(value, end);
+    return this.readDeltaText(value, end);
   }
 
   /** The value is text that was generated, if it is a string. */
-  private readText(value: usize, end: usize): usize {
+  private readText(value: usize): usize {
+    if (!isMatch(value)) return value;
+    if (load<u8>(value) == QUOTE) this.textSeen = true;
+    return NO_MATCH;
+  }
+
+  /** The same in a delta, where an empty string may be nothing. */
+  private readDeltaText(value: usize, end: usize): usize {
     if (!isMatch(value)) return value;
     if (load<u8>(value) != QUOTE) return NO_MATCH;
     if (value + 1 == end) return TOO_SHORT;

@@ -1,0 +1,131 @@
+import { isJsonSpace, isMatch, matchColon, matchText, NO_MATCH } from "./json_tokens";
+
+/** What to do with an event. */
+export const EVENT_KEEP: i32 = 0;
+/** The event is there for its `usage` alone. */
+export const EVENT_DROP: i32 = 1;
+/** The event is there for more: only the bytes [cutFrom, cutTo) go. */
+export const EVENT_CUT: i32 = 2;
+
+const QUOTE: u8 = 0x22;
+const BACKSLASH: u8 = 0x5c;
+const COMMA: u8 = 0x2c;
+const OPEN_BRACE: u8 = 0x7b;
+const CLOSE_BRACE: u8 = 0x7d;
+const OPEN_BRACKET: u8 = 0x5b;
+const CLOSE_BRACKET: u8 = 0x5d;
+const LETTER_U: u8 = 0x75;
+
+/**
+ * Looks for the `usage` of a whole event of a chat or completion stream: an object of the data's own, beside
+ * `choices`. Events of other streams, and events that are no such JSON in one `data` line, are kept.
+ */
+export class EventUsage {
+  /** The member with one comma beside it; set for EVENT_CUT. */
+  cutFrom: usize = 0;
+  cutTo: usize = 0;
+
+  private end: usize = 0;
+  private hasChoices: bool = false;
+  private choicesAreEmpty: bool = false;
+  private hasUsage: bool = false;
+
+  /** EVENT_* for the event [at, end), its lines' names included. */
+  examine(at: usize, end: usize): i32 {
+    // Nearly no event has the key at all.
+    if (!hasUsageKey(at, end)) return EVENT_KEEP;
+    this.end = end;
+    this.hasChoices = false;
+    this.choicesAreEmpty = false;
+    this.hasUsage = false;
+    while (at < end && load<u8>(at) != OPEN_BRACE) at++;
+    if (!this.readMembers(at) || !this.hasUsage || !this.hasChoices) return EVENT_KEEP;
+    return this.choicesAreEmpty ? EVENT_DROP : EVENT_CUT;
+  }
+
+  /** Goes over the members of the object at `brace`; false if it is none. */
+  private readMembers(brace: usize): bool {
+    let comma: usize = 0;
+    let at = this.skipSpace(brace + 1);
+    while (at < this.end && load<u8>(at) == QUOTE) {
+      const key = at;
+      const keyEnd = this.skipString(at);
+      const value = matchColon(keyEnd, this.end);
+      if (!isMatch(value)) return false;
+      const valueEnd = this.skipValue(value);
+      if (valueEnd == NO_MATCH) return false;
+      at = this.skipSpace(valueEnd);
+      if (at >= this.end) return false;
+      const first = load<u8>(value);
+      const isLast = load<u8>(at) == CLOSE_BRACE;
+      if (isMatch(matchText(key + 1, keyEnd, 'choices"'))) {
+        this.hasChoices = true;
+        this.choicesAreEmpty = first == OPEN_BRACKET && load<u8>(this.skipSpace(value + 1)) == CLOSE_BRACKET;
+      } else if (first == OPEN_BRACE && isMatch(matchText(key + 1, keyEnd, 'usage"'))) {
+        this.hasUsage = true;
+        this.cutFrom = comma != 0 ? comma : key;
+        this.cutTo = comma != 0 || isLast ? valueEnd : at + 1;
+      }
+      if (isLast) return true;
+      if (load<u8>(at) != COMMA) return false;
+      comma = at;
+      at = this.skipSpace(at + 1);
+    }
+    return false;
+  }
+
+  private skipSpace(at: usize): usize {
+    while (at < this.end && isJsonSpace(load<u8>(at))) at++;
+    return at;
+  }
+
+  /** The address behind the string at `at`; the event's end if it has none. */
+  private skipString(at: usize): usize {
+    at++;
+    while (at < this.end) {
+      const byte = load<u8>(at++);
+      if (byte == QUOTE) return at;
+      if (byte == BACKSLASH) at++;
+    }
+    return this.end;
+  }
+
+  /** The address behind the value at `at`; NO_MATCH if it does not end. */
+  private skipValue(at: usize): usize {
+    let depth = 0;
+    while (at < this.end) {
+      const byte = load<u8>(at);
+      if (byte == QUOTE) {
+        at = this.skipString(at);
+        if (depth == 0) return at;
+        continue;
+      }
+      if (byte == OPEN_BRACE || byte == OPEN_BRACKET) {
+        depth++;
+      } else if (byte == CLOSE_BRACE || byte == CLOSE_BRACKET) {
+        if (depth == 0) return at;
+        if (--depth == 0) return at + 1;
+      } else if (depth == 0 && (byte == COMMA || isJsonSpace(byte))) {
+        return at;
+      }
+      at++;
+    }
+    return NO_MATCH;
+  }
+}
+
+function hasUsageKey(at: usize, end: usize): bool {
+  const quotes = i8x16.splat(QUOTE);
+  const letters = i8x16.splat(LETTER_U);
+  while (at + 17 <= end) {
+    let mask = i8x16.bitmask(v128.and(i8x16.eq(v128.load(at), quotes), i8x16.eq(v128.load(at, 1), letters)));
+    for (; mask != 0; mask &= mask - 1) {
+      if (isMatch(matchText(at + <usize>ctz<i32>(mask) + 1, end, 'usage"'))) return true;
+    }
+    at += 16;
+  }
+  for (; at + 7 <= end; at++) {
+    if (load<u8>(at) == QUOTE && isMatch(matchText(at + 1, end, 'usage"'))) return true;
+  }
+  return false;
+}
