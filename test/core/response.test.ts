@@ -18,7 +18,7 @@ import { type Answer, Answers } from "./response.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261126);
 /** Raise it for a longer run: `FUZZ_ROUNDS=1000000 node --import tsx --test test/core/response.test.ts`. */
-const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 3000);
+const ROUNDS = Number(process.env.FUZZ_ROUNDS ?? 2000);
 
 const answers = new Answers();
 

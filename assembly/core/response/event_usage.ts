@@ -38,13 +38,14 @@ export class EventUsage {
     this.hasChoices = false;
     this.choicesAreEmpty = false;
     this.hasUsage = false;
-    while (at < end && load<u8>(at) != OPEN_BRACE) at++;
+    while (at < end && load<u8>(at) != OPEN_BRACE && load<u8>(at) != OPEN_BRACKET) at++;
     if (!this.readMembers(at) || !this.hasUsage || !this.hasChoices) return EVENT_KEEP;
     return this.choicesAreEmpty ? EVENT_DROP : EVENT_CUT;
   }
 
   /** Goes over the members of the object at `brace`; false if it is none. */
   private readMembers(brace: usize): bool {
+    if (brace == this.end || load<u8>(brace) != OPEN_BRACE) return false;
     let comma: usize = 0;
     let at = this.skipSpace(brace + 1);
     while (at < this.end && load<u8>(at) == QUOTE) {

@@ -35,6 +35,7 @@ export class ModelRestore extends Lookahead {
   /** Ready for the next answer. Either name empty: everything passes as it is. */
   begin(target: usize, targetBytes: i32, name: usize, nameBytes: i32): void {
     this.isOn = targetBytes != 0 && nameBytes != 0;
+    this.heldBytes = 0;
     if (!this.isOn) return;
     this.target.clear();
     this.target.append(target, target + <usize>targetBytes);
