@@ -12,7 +12,7 @@ const MAX_PAGE_BYTES = 1024 * 1024;
 const TIMEOUT_MS = 2000;
 const CONCURRENCY = 64;
 /** New endpoints are asked within this time: a first table waits for them. */
-const SPREAD_MS = 250;
+const SPREAD_MS = 100;
 /** A model server that starts is asked again soon; doubles up to the interval. */
 const RETRY_MS = 1000;
 /** How long a failing endpoint's last list counts, unless three intervals are longer, and how long a pool that is gone is known. */
