@@ -14,7 +14,7 @@ export function dataEvent(data: unknown): string {
 }
 
 /** An event of a stream whose events have names. */
-export function namedEvent(data: { readonly type: string }): string {
+export function namedEvent(data: { readonly type: string; readonly [key: string]: unknown }): string {
   return `event: ${data.type}\n${dataEvent(data)}`;
 }
 

@@ -316,7 +316,7 @@ test("the official clients read what was edited", async () => {
   const edit = { target: "tiny-llama", name: "mine", stripUsage: true };
   const openAi = (text: string): OpenAI =>
     new OpenAI({ apiKey: "none", baseURL: "http://127.0.0.1", fetch: answering(text) });
-  const request = { model: "mine", messages: [], stream: true } as const;
+  const request = { model: "mine", messages: [], stream: true as const };
   const text: string[] = [];
   const chatText = edited(captured("chat-stream-usage"), edit);
   for await (const chunk of await openAi(chatText).chat.completions.create(request)) {

@@ -344,7 +344,7 @@ test("an error is told where the APIs say so", () => {
     namedEvent({ type: "error" }),
     "event: error\ndata: overloaded\n\n",
     chat({ content: "a" }) + dataEvent({ error: { message: "m" } }) + chat({ content: "b" }),
-    namedEvent(Object.assign({ type: "response.failed" }, { response: { error: { code: "c" } } })),
+    namedEvent({ type: "response.failed", response: { error: { code: "c" } } }),
   ];
   const others = [
     '{"error":null,"object":"response","metadata":{"error":"none"}}',
