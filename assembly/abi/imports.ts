@@ -125,6 +125,10 @@ export declare function proxy_define_metric(kind: u32, name: usize, nameBytes: u
 export declare function proxy_increment_metric(id: u32, by: i64): u32;
 
 
+@external("env", "proxy_record_metric")
+export declare function proxy_record_metric(id: u32, value: u64): u32;
+
+
 @external("env", "proxy_grpc_stream")
 export declare function proxy_grpc_stream(
   service: usize,

@@ -17,7 +17,7 @@ const MIN_TICK_MS: i64 = 5;
  * vm.ts), the heartbeat of a slot (DEAD_AFTER_MS 3000, in slots.ts).
  */
 const MAX_TICK_MS: i64 = 250;
-const MAX_FEEDS: i32 = 8;
+export const MAX_FEEDS: i32 = 8;
 
 /**
  * The filter's configuration, a JSON object:
@@ -31,6 +31,9 @@ const MAX_FEEDS: i32 = 8;
  *                                          header, which makes Envoy choose the route anew, or as filter
  *                                          state, from which a header_mutation filter behind this one
  *                                          writes the header without that
+ *   metrics     "envoy" (default) or "none"   whether requests and tokens by model show on Envoy's own page,
+ *                                          where the bootstrap's stats_tags make labels of them; the
+ *                                          controller has them in any case
  *
  * An unknown or repeated key, a wrong type or a value out of range is an error that names its path, the
  * value and the bound; Envoy then refuses the configuration and keeps the one it has.
@@ -41,6 +44,7 @@ export class Settings {
   readonly feeds: FeedTarget[] = [];
   node: string = "";
   pickByProperty: bool = false;
+  metricsOnPage: bool = true;
   /** Empty when the configuration is good. */
   error: string = "";
 
@@ -65,16 +69,10 @@ export class Settings {
       else if (key == "tickMs") this.tickMs = <u32>reader.integer(key, MIN_TICK_MS, MAX_TICK_MS);
       else if (key == "feeds") this.readFeeds(reader);
       else if (key == "node") this.node = reader.text(key);
-      else if (key == "pick") this.readPick(reader);
-      else reader.fail(key, "unknown key (known: generation, feeds, tickMs, node, pick)");
+      else if (key == "pick") this.pickByProperty = choice(reader, key, "property", "header");
+      else if (key == "metrics") this.metricsOnPage = choice(reader, key, "envoy", "none");
+      else reader.fail(key, "unknown key (known: generation, feeds, tickMs, node, pick, metrics)");
     }
-  }
-
-  private readPick(reader: JsonReader): void {
-    const value = reader.text("pick");
-    this.pickByProperty = value == "property";
-    if (!this.pickByProperty && value != "header")
-      reader.fail("pick", '"' + value + '" is neither "header" nor "property"');
   }
 
   private readFeeds(reader: JsonReader): void {
@@ -107,4 +105,12 @@ export class Settings {
 function once(reader: JsonReader, seen: string[], key: string, path: string): void {
   if (seen.includes(key)) reader.fail(path, "given twice");
   else seen.push(key);
+}
+
+/** One of two words; true for the first. */
+function choice(reader: JsonReader, key: string, yes: string, no: string): bool {
+  const value = reader.text(key);
+  if (value != yes && value != no)
+    reader.fail(key, '"' + value + '" is neither "' + no + '" nor "' + yes + '"');
+  return value == yes;
 }

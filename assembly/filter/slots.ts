@@ -23,7 +23,7 @@ import {
 import { SHARED_PREFIX } from "./names";
 
 /** More VMs than this in one Envoy (workers, main thread, overlapping configurations) share nothing. */
-const MAX_SLOTS: i32 = 256;
+export const MAX_SLOTS: i32 = 256;
 const MAX_TALLIES: i32 = 8192;
 /** A VM that has not published for this long is dead, and what it had in flight with it. */
 const DEAD_AFTER_MS: f64 = 3000;
@@ -58,6 +58,7 @@ export class Slots {
   private count: i32 = 0;
   private readonly keys: Text[] = [];
   private readonly picksKeys: Text[] = [];
+  private readonly accountsKeys: Text[] = [];
   private value: StaticArray<u8> = new StaticArray<u8>(SLOT_BYTES);
   /** Of each other slot, as merged last: who, and which publication. 0 for a dead one. */
   private readonly seenHolder: StaticArray<u64> = new StaticArray<u64>(MAX_SLOTS);
@@ -121,6 +122,32 @@ export class Slots {
       if (bytes < PICKS_BYTES || picksHolder(value) != holder) continue;
       ledger.mergePicks(value + PICKS_BYTES, picksRows(value, bytes));
     }
+  }
+
+  /** Slots that existed at the last merge. */
+  get known(): i32 {
+    return this.count;
+  }
+
+  /** The live VM that owns the slot, this one included; 0 if there is none. */
+  ownerOf(slot: i32): u64 {
+    return slot == this.index ? this.self : unchecked(this.seenHolder[slot]);
+  }
+
+  /**
+   * Publishes this VM's accounts beside its slot; false where it has none. Unconditional: readers take
+   * accounts only of the VM that owns the slot.
+   */
+  publishAccounts(ptr: usize, bytes: i32): bool {
+    if (this.index < 0) return false;
+    const key = keyOf(this.accountsKeys, "accounts/", this.index);
+    return setShared(key.ptr, key.bytes, ptr, bytes, 0);
+  }
+
+  /** True with what was published beside the slot, by whomever, in the arrival buffer. */
+  readAccounts(slot: i32): bool {
+    const key = keyOf(this.accountsKeys, "accounts/", slot);
+    return getShared(key.ptr, key.bytes);
   }
 
   private key(slot: i32): Text {

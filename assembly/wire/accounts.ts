@@ -11,6 +11,19 @@
 /** What stands for a model that its pool does not list, and for whatever has no row of its own. */
 export const OTHER_NAME: string = "other";
 
+/** Word for each ERROR_* of layout.ts; the reference's words where they mean the same. */
+export const ERROR_CODES: StaticArray<string> = [
+  "BadRequest",
+  "InferencePoolResourceExhausted",
+  "ServiceUnavailable",
+  "Internal",
+  "ModelServerError",
+  "ModelServerRefused",
+  "UpstreamReset",
+  "ClientGone",
+  "Unknown",
+];
+
 /** The whole request, of answers that came whole; us. */
 export const HISTOGRAM_DURATION: u32 = 0;
 /** From the request's headers to the first token, of streamed answers; us. */

@@ -6,6 +6,7 @@ import { Table } from "../../core/table";
 import { Counter } from "../../abi/metrics";
 import { FeedTarget, Settings } from "../settings";
 import { Slots } from "../slots";
+import { AccountsRelay } from "../telemetry/accounts_relay";
 import { Link } from "./link";
 import { Report } from "./report";
 
@@ -16,7 +17,7 @@ const HELLO_EVERY_MS: f64 = 1000;
 
 /**
  * The lease holder's side of the feed: one stream to every controller, the newest table of one of
- * them applied, the Envoy's counts reported to all.
+ * them applied, the Envoy's counts reported to all, and its VMs' accounts relayed.
  */
 export class Feed {
   refused: u32 = 0;
@@ -24,6 +25,7 @@ export class Feed {
   lastRefusal: u32 = 0;
   private links: Link[] = [];
   private readonly report: Report = new Report();
+  private readonly accounts: AccountsRelay = new AccountsRelay();
   private reportedMs: f64 = 0;
   /** Counts moved since the last report. */
   private dirty: bool = false;
@@ -39,7 +41,10 @@ export class Feed {
     this.report.forgetNode();
   }
 
-  /** Dials what is due and reports: at once on a new stream, else when counts changed, else once a second. */
+  /**
+   * Dials what is due, passes on what the VMs have published of their accounts, and reports: at once on a new
+   * stream, else when counts changed, else once a second.
+   */
   tick(
     nowMs: f64,
     table: Table,
@@ -52,6 +57,7 @@ export class Feed {
   ): void {
     let opened = false;
     for (let i = 0; i < this.links.length; i++) opened = this.links[i].tick(nowMs) || opened;
+    this.accounts.tick(nowMs, slots, this.links, settings.metricsOnPage);
     this.dirty = this.dirty || changed;
     const since = nowMs - this.reportedMs;
     if (!opened && since < (this.dirty ? REPORT_EVERY_MS : HELLO_EVERY_MS)) return;
@@ -112,6 +118,7 @@ export class Feed {
   }
 
   drop(): void {
+    this.accounts.rest();
     for (let i = 0; i < this.links.length; i++) this.links[i].drop();
   }
 

@@ -1,5 +1,3 @@
-import { arrivedBytes, arrivedPtr } from "../../abi/memory";
-import { getProperty } from "../../abi/properties";
 import { Ledger } from "../../core/ledger";
 import { Picker } from "../../core/picker";
 import { Table } from "../../core/table";
@@ -10,7 +8,6 @@ import {
   IDENTITY_STRIDE,
   KIND_REPORT,
   MAX_ENDPOINTS,
-  MAX_STRING_BYTES,
   POOL_TERMS_STRIDE,
   REPORT_SECTIONS,
   REPORT_SECTION_ENDPOINTS,
@@ -20,7 +17,7 @@ import {
   TALLY_STRIDE,
 } from "../../wire/layout";
 import { writeHeader, writeIdentity, writePoolTerms, writeSection } from "../../wire/writer";
-import { PROPERTY_NODE_ID } from "../names";
+import { nodeName } from "../node_name";
 import { Settings } from "../settings";
 
 /** Where the sections begin. */
@@ -86,13 +83,4 @@ export class Report {
     writeSection(base, REPORT_SECTION_POOLS, pools, lacking, POOL_TERMS_STRIDE);
     writeIdentity(base + identity, nodeBytes, settings.generation, holder, refused, lastRefusal, liveSlots);
   }
-}
-
-/** The configured name, else Envoy's node id; empty where Envoy has none. */
-function nodeName(configured: string): ArrayBuffer {
-  if (configured.length > 0) return String.UTF8.encode(configured);
-  const bytes = getProperty(PROPERTY_NODE_ID) ? min(arrivedBytes(), <i32>MAX_STRING_BYTES) : 0;
-  const name = new ArrayBuffer(bytes);
-  memory.copy(changetype<usize>(name), arrivedPtr(), bytes);
-  return name;
 }
