@@ -75,7 +75,6 @@ export class Job {
     const piece = answer.piece({
       choice,
       text: text(sequence.textSeed, from, sequence.told),
-      tokens,
       isFirst: from === 0,
       finish: finished ? finish : null,
       isLast,
@@ -115,11 +114,7 @@ export class Job {
 
   #result(): Result {
     const choices = this.#sequences.map(
-      ({ textSeed, told }): Choice => ({
-        text: text(textSeed, 0, told),
-        tokens: told,
-        finish: this.context.finish,
-      }),
+      ({ textSeed, told }): Choice => ({ text: text(textSeed, 0, told), finish: this.context.finish }),
     );
     return { choices, usage: this.usage() };
   }

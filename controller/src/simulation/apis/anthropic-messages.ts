@@ -43,8 +43,8 @@ export const anthropicCountTokens: Api = {
   plan: ({ json }): DirectAnswer => {
     const model = modelOf(json);
     const tokens = tokensOfBytes(messagesPrompt(json).text.length);
-    const json_ = { input_tokens: tokens, context_management: { original_input_tokens: tokens } };
-    return { kind: "direct", model, json: json_ };
+    const counted = { input_tokens: tokens, context_management: { original_input_tokens: tokens } };
+    return { kind: "direct", model, json: counted };
   },
 };
 

@@ -113,8 +113,6 @@ export interface StreamAnswer {
 export interface Piece {
   readonly choice: number;
   readonly text: string;
-  /** Of this piece, ≥ 1. */
-  readonly tokens: number;
   readonly isFirst: boolean;
   /** Set on the choice's last piece. */
   readonly finish: FinishReason | null;
@@ -126,7 +124,6 @@ export interface Piece {
 
 export interface Choice {
   readonly text: string;
-  readonly tokens: number;
   readonly finish: FinishReason;
 }
 

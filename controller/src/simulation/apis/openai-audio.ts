@@ -1,5 +1,6 @@
 /** OpenAI's audio: transcription and translation of an uploaded file, as vLLM serves them, and speech. */
 import type { Form } from "../multipart.ts";
+import { BYTES_PER_TOKEN, tokensOfBytes } from "../prompt-tokens.ts";
 import { badValue, missing, openaiError } from "../refusal.ts";
 import { flagField, integerField, type Json, stringField } from "../request-fields.ts";
 import type { Usage } from "../usage.ts";
@@ -76,18 +77,32 @@ export const openaiSpeech: Api = {
       cacheSalt: undefined,
       prompts: [prompt],
       copies: 1,
-      maxTokens: Math.max(1, Math.ceil(prompt.text.length / 4) * SPEECH_TOKENS_PER_TEXT_TOKEN),
+      maxTokens: Math.max(1, tokensOfBytes(prompt.text.length) * SPEECH_TOKENS_PER_TEXT_TOKEN),
       stops: true,
       answer: () => ({
         kind: "stream",
         contentType,
         reports: "none",
-        piece: ({ text, tokens }) => Buffer.alloc(tokens * SPEECH_BYTES_PER_TOKEN, text),
+        piece: ({ text }) => speech(text),
         close: () => "",
       }),
     };
   },
 };
+
+/** The same bytes for the same tokens, however many come at a time. */
+function speech(text: string): Buffer {
+  const sound = Buffer.alloc((text.length / BYTES_PER_TOKEN) * SPEECH_BYTES_PER_TOKEN);
+  for (let token = 0; token * BYTES_PER_TOKEN < text.length; token++) {
+    const start = token * SPEECH_BYTES_PER_TOKEN;
+    sound.fill(
+      text.slice(token * BYTES_PER_TOKEN, (token + 1) * BYTES_PER_TOKEN),
+      start,
+      start + SPEECH_BYTES_PER_TOKEN,
+    );
+  }
+  return sound;
+}
 
 function heard(form: Form, object: string, prefix: string): Work {
   const json = formJson(form);
@@ -97,7 +112,7 @@ function heard(form: Form, object: string, prefix: string): Work {
   const hint = textPrompt(typeof json.prompt === "string" ? json.prompt : "");
   const prompt: Prompt = {
     ...hint,
-    tokens: heardSeconds * PROMPT_TOKENS_PER_SECOND + Math.ceil(hint.text.length / 4),
+    tokens: heardSeconds * PROMPT_TOKENS_PER_SECOND + tokensOfBytes(hint.text.length),
   };
   const most = heardSeconds * TEXT_TOKENS_PER_SECOND;
   const format = typeof json.response_format === "string" ? json.response_format : "json";

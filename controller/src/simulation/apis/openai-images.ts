@@ -1,7 +1,7 @@
 /** OpenAI's images: each is a number of tokens that are sampled; the picture itself is one dot. */
 import { crc32, deflateSync } from "node:zlib";
 import { textHash } from "../hash.ts";
-import { MEDIA_TOKENS } from "../prompt-tokens.ts";
+import { MEDIA_TOKENS, tokensOfBytes } from "../prompt-tokens.ts";
 import { badValue, missing, openaiError } from "../refusal.ts";
 import { flagField, integerField, type Json, stringField } from "../request-fields.ts";
 import { type Api, JSON_TYPE, type Result, type Work } from "./api.ts";
@@ -53,7 +53,7 @@ function promptOf(json: Json): string {
 function pictures(json: Json, prompt: string, given: number): Work {
   if (flagField(json, "stream")) throw badValue("stream", "images are not streamed");
   const text = textPrompt(prompt);
-  const textTokens = Math.ceil(text.text.length / 4);
+  const textTokens = tokensOfBytes(text.text.length);
   const imageTokens = given * MEDIA_TOKENS.image;
   const isUrl = stringField(json, "response_format") === "url";
   return {

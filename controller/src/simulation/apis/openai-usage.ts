@@ -23,13 +23,3 @@ export function wholeUsage(usage: Usage, createdCacheTokens: number | null): obj
     completion_tokens_details: null,
   };
 }
-
-/** Of an answer that samples nothing. */
-export function prefillUsage({ promptTokens }: Usage): object {
-  return {
-    prompt_tokens: promptTokens,
-    total_tokens: promptTokens,
-    completion_tokens: 0,
-    prompt_tokens_details: null,
-  };
-}

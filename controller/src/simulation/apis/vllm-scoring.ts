@@ -1,8 +1,8 @@
 /** vLLM's `/rerank` and `/score`: one prefill for each pair of texts. */
 import { badValue, missing, openaiError } from "../refusal.ts";
-import { integerField, isObject, type Json, stringField } from "../request-fields.ts";
-import { type AnswerHead, type Api, JSON_TYPE, type Prompt, type Work } from "./api.ts";
-import { prefillUsage } from "./openai-usage.ts";
+import { integerField, isObject, type Json } from "../request-fields.ts";
+import type { Api, Prompt } from "./api.ts";
+import { listWork, prefillWork } from "./prefill.ts";
 import { textPrompt } from "./prompts.ts";
 import { score } from "./vectors.ts";
 
@@ -27,18 +27,17 @@ export const vllmRerank: Api = {
     const documents = textsField(json, "documents");
     const pairs = pairsOf(query, documents, "documents");
     const count = integerField(json, "top_n", 0) || documents.length;
-    return work(json, pairs, ({ id, model }, usage) => {
+    return prefillWork(json, pairs, ({ id, model }, { promptTokens }) => {
       const results = pairs.map((pair, index) => ({
         index,
         document: { text: documents[index]!, multi_modal: null },
         relevance_score: score(pair),
       }));
       results.sort((a, b) => b.relevance_score - a.relevance_score);
-      const { prompt_tokens, total_tokens } = usage as Record<string, number>;
       return {
         id: `rerank-${id}`,
         model,
-        usage: { prompt_tokens, total_tokens },
+        usage: { prompt_tokens: promptTokens, total_tokens: promptTokens },
         results: results.slice(0, count),
       };
     });
@@ -56,37 +55,9 @@ export const vllmScore: Api = {
     const [first, second] = SIDES.find((names) => names.every((name) => json[name] !== undefined)) ?? [];
     if (first === undefined || second === undefined) throw missing("data_1", json);
     const pairs = pairsOf(textsField(json, first), textsField(json, second), second);
-    return work(json, pairs, ({ id, created, model }, usage) => ({
-      id: `score-${id}`,
-      object: "list",
-      created,
-      model,
-      data: pairs.map((pair, index) => ({ index, object: "score", score: score(pair) })),
-      usage,
-    }));
+    return listWork(json, "score", pairs, (pair, index) => ({ index, object: "score", score: score(pair) }));
   },
 };
-
-function work(
-  json: Json,
-  prompts: readonly Prompt[],
-  write: (head: AnswerHead, usage: object) => object,
-): Work {
-  return {
-    kind: "work",
-    model: stringField(json, "model"),
-    cacheSalt: stringField(json, "cache_salt"),
-    prompts,
-    copies: 1,
-    maxTokens: 0,
-    answer: (head) => ({
-      kind: "whole",
-      contentType: JSON_TYPE,
-      reports: "prompt",
-      body: ({ usage }) => JSON.stringify(write(head, prefillUsage(usage))),
-    }),
-  };
-}
 
 /** Texts, of objects their `text` or else their JSON; one stands for a list of one. */
 function textsField(json: Json, name: string): readonly string[] {
