@@ -4,6 +4,7 @@
  */
 export * from "./exports/memory";
 export * from "./exports/table";
+export * from "./exports/routing";
 export * from "./exports/ledger";
 export * from "./exports/picking";
 export * from "./exports/body";

@@ -4,9 +4,9 @@ import { nameHash } from "./name_hash";
 
 /** The names of a section's rows with their hashes, searched run by run: runs are short. */
 export class NameList {
-  private hashes: StaticArray<u64> = new StaticArray<u64>(0);
-  private offsets: StaticArray<u32> = new StaticArray<u32>(0);
-  private lengths: StaticArray<u32> = new StaticArray<u32>(0);
+  protected hashes: StaticArray<u64> = new StaticArray<u64>(0);
+  protected offsets: StaticArray<u32> = new StaticArray<u32>(0);
+  protected lengths: StaticArray<u32> = new StaticArray<u32>(0);
 
   /** Takes over `count` checked (offset, bytes) pairs, the first at `pairs`, one every `stride` bytes. */
   decode(heap: usize, pairs: usize, count: i32, stride: u32): void {

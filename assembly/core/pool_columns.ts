@@ -3,6 +3,8 @@ import { fnv1a64 } from "../wire/hash";
 import {
   AGE_NEVER,
   ENDPOINT_FLAG_UNMEASURED,
+  POOL_API_COUNT,
+  POOL_API_START,
   POOL_BODY_LIMIT_BYTES,
   POOL_BODY_WINDOW_BYTES,
   POOL_ENDPOINT_COUNT,
@@ -17,6 +19,8 @@ import {
   POOL_OBJECTIVE_START,
   POOL_PROFILE,
   POOL_QUEUE_LIMIT,
+  POOL_REWRITE_COUNT,
+  POOL_REWRITE_START,
   POOL_SCORER_COUNT,
   POOL_SCORER_START,
   POOL_STALE_AFTER_MS,
@@ -26,7 +30,7 @@ import {
   VALID_QUEUED,
   VALID_REMOTE,
 } from "../wire/layout";
-import { sectionCount, sectionPtr, sectionStride } from "../wire/reader";
+import { hasRewrites, sectionCount, sectionPtr, sectionStride } from "../wire/reader";
 import { fresh } from "./columns";
 import { EndpointColumns, isPickable } from "./endpoint_columns";
 
@@ -57,6 +61,10 @@ export class PoolColumns extends EndpointColumns {
   poolScorerCount: StaticArray<i32> = new StaticArray<i32>(0);
   poolObjectiveStart: StaticArray<i32> = new StaticArray<i32>(0);
   poolObjectiveCount: StaticArray<i32> = new StaticArray<i32>(0);
+  poolRewriteStart: StaticArray<i32> = new StaticArray<i32>(0);
+  poolRewriteCount: StaticArray<i32> = new StaticArray<i32>(0);
+  poolApiStart: StaticArray<i32> = new StaticArray<i32>(0);
+  poolApiCount: StaticArray<i32> = new StaticArray<i32>(0);
   poolQueueLimit: StaticArray<f32> = new StaticArray<f32>(0);
   poolKvLimit: StaticArray<f32> = new StaticArray<f32>(0);
   protected poolNameOffset: StaticArray<u32> = new StaticArray<u32>(0);
@@ -127,6 +135,7 @@ export class PoolColumns extends EndpointColumns {
   protected decodePools(message: usize): void {
     const count = sectionCount(message, SECTION_POOLS);
     const stride = sectionStride(message, SECTION_POOLS);
+    const rewrites = hasRewrites(message);
     this.growPools(count);
     this.poolCount = count;
     let pool = sectionPtr(message, SECTION_POOLS);
@@ -142,6 +151,10 @@ export class PoolColumns extends EndpointColumns {
       this.poolScorerCount[index] = i32At(pool + POOL_SCORER_COUNT);
       this.poolObjectiveStart[index] = i32At(pool + POOL_OBJECTIVE_START);
       this.poolObjectiveCount[index] = i32At(pool + POOL_OBJECTIVE_COUNT);
+      this.poolRewriteStart[index] = rewrites ? i32At(pool + POOL_REWRITE_START) : 0;
+      this.poolRewriteCount[index] = rewrites ? i32At(pool + POOL_REWRITE_COUNT) : 0;
+      this.poolApiStart[index] = rewrites ? i32At(pool + POOL_API_START) : 0;
+      this.poolApiCount[index] = rewrites ? i32At(pool + POOL_API_COUNT) : 0;
       this.poolProfile[index] = u16At(pool + POOL_PROFILE);
       this.poolFailureMode[index] = u8At(pool + POOL_FAILURE_MODE);
       this.poolFlags[index] = u8At(pool + POOL_FLAGS);
@@ -165,6 +178,10 @@ export class PoolColumns extends EndpointColumns {
     this.poolScorerCount = fresh<i32>(this.poolScorerCount, count);
     this.poolObjectiveStart = fresh<i32>(this.poolObjectiveStart, count);
     this.poolObjectiveCount = fresh<i32>(this.poolObjectiveCount, count);
+    this.poolRewriteStart = fresh<i32>(this.poolRewriteStart, count);
+    this.poolRewriteCount = fresh<i32>(this.poolRewriteCount, count);
+    this.poolApiStart = fresh<i32>(this.poolApiStart, count);
+    this.poolApiCount = fresh<i32>(this.poolApiCount, count);
     this.poolProfile = fresh<u32>(this.poolProfile, count);
     this.poolFailureMode = fresh<u32>(this.poolFailureMode, count);
     this.poolFlags = fresh<u32>(this.poolFlags, count);

@@ -16,15 +16,21 @@ import {
   SECTION_ADAPTERS,
   SECTION_MODELS,
   SECTION_OBJECTIVES,
+  SECTION_REWRITES,
   SECTION_SCORERS,
   SECTION_STRINGS,
 } from "../wire/layout";
 import { sectionCount, sectionPtr, sectionStride } from "../wire/reader";
+import { Apis } from "./apis";
 import { fresh } from "./columns";
+import { ModelListing } from "./model_listing";
 import { nameHash } from "./name_hash";
+import { NameIndex } from "./name_index";
 import { NameList } from "./name_list";
 import { NameMap } from "./name_map";
 import { PoolColumns } from "./pool_columns";
+import { Rewrites } from "./rewrites";
+import { Routes } from "./routes";
 import { TableCheck } from "./table_check";
 
 /**
@@ -37,7 +43,13 @@ export class Table extends PoolColumns {
   epoch: u64 = 0;
   sequence: u64 = 0;
 
-  models: NameList = new NameList();
+  /** What models are rewritten to, what is spoken at a path, and where the model chooses the pool. */
+  rewrites: Rewrites = new Rewrites();
+  apis: Apis = new Apis();
+  routes: Routes = new Routes();
+  listing: ModelListing = new ModelListing();
+
+  private models: NameIndex = new NameIndex();
   /** MODEL_FLAG_* bits by model row. */
   modelFlags: StaticArray<u32> = new StaticArray<u32>(0);
   modelPriority: StaticArray<i32> = new StaticArray<i32>(0);
@@ -75,6 +87,11 @@ export class Table extends PoolColumns {
     this.decodeObjectives(message);
     this.decodeAdapters(message);
     this.decodeScorers(message);
+    this.rewrites.decode(message, this.heap, this);
+    this.apis.decode(message, this.heap, this);
+    const routing = this.check.routing;
+    routing.routes = this.routes.decode(message, this.heap, routing.routes);
+    this.listing.reserve(sectionCount(message, SECTION_MODELS) + sectionCount(message, SECTION_REWRITES));
     this.age(receivedMs);
     return ACCEPTED;
   }
@@ -91,9 +108,36 @@ export class Table extends PoolColumns {
 
   /** Row of the model of this name in the pool's list, for `modelFlags` and `modelPriority`; -1 if it is not there. */
   modelIndex(pool: i32, ptr: usize, bytes: i32): i32 {
-    const start = unchecked(this.poolModelStart[pool]);
-    const count = unchecked(this.poolModelCount[pool]);
-    return count == 0 ? -1 : this.models.find(this.heap, start, count, nameHash(ptr, bytes), ptr, bytes);
+    return this.models.findOf(this.heap, pool, ptr, bytes);
+  }
+
+  /** Clients may ask the pool for this name: a model of its list, or one that it rewrites by an exact rule. */
+  knowsModel(pool: i32, ptr: usize, bytes: i32): bool {
+    return this.knowsHashed(pool, nameHash(ptr, bytes), ptr, bytes);
+  }
+
+  /** First pool of the route that knows the model (`knowsModel`); -1 if none does. */
+  poolForModel(route: i32, ptr: usize, bytes: i32): i32 {
+    const hash = nameHash(ptr, bytes);
+    for (let place = 0, pools = this.routes.poolsOf(route); place < pools; place++) {
+      const pool = this.routes.poolAt(route, place);
+      if (this.knowsHashed(pool, hash, ptr, bytes)) return pool;
+    }
+    return -1;
+  }
+
+  /** Address of the name of a row of the models. */
+  modelNamePtr(model: i32): usize {
+    return this.models.namePtr(this.heap, model);
+  }
+
+  modelNameBytes(model: i32): i32 {
+    return this.models.nameBytes(model);
+  }
+
+  /** `nameHash` of the name. */
+  modelHash(model: i32): u64 {
+    return this.models.hashOf(model);
   }
 
   /** Row of the objective of this name in the pool; -1 if there is none. */
@@ -129,6 +173,13 @@ export class Table extends PoolColumns {
     return state;
   }
 
+  private knowsHashed(pool: i32, hash: u64, ptr: usize, bytes: i32): bool {
+    return (
+      this.models.findHashed(this.heap, pool, hash, ptr, bytes) >= 0 ||
+      this.rewrites.exactRuleHashed(pool, hash, ptr, bytes) >= 0
+    );
+  }
+
   private takeFromCheck(): void {
     const check = this.check;
     const pools = this.poolsByName;
@@ -149,6 +200,9 @@ export class Table extends PoolColumns {
     for (let index = 0; index < count; index++) {
       this.modelFlags[index] = u32At(rows + index * stride + MODEL_FLAGS);
       this.modelPriority[index] = i32At(rows + index * stride + MODEL_PRIORITY);
+    }
+    for (let pool = 0; pool < this.poolCount; pool++) {
+      this.models.give(this.poolModelStart[pool], this.poolModelCount[pool], pool);
     }
   }
 

@@ -7,7 +7,6 @@ import {
   ADAPTER_WAITING,
   CLUSTER_NAME,
   CLUSTER_POOL,
-  ENDPOINT_ADAPTER_COUNT,
   ENDPOINT_ADAPTER_START,
   ENDPOINT_ADDRESS,
   ENDPOINT_ID,
@@ -27,10 +26,8 @@ import {
   POOL_ENDPOINT_START,
   POOL_FAILURE_MODE,
   POOL_KV_LIMIT,
-  POOL_MODEL_COUNT,
   POOL_MODEL_START,
   POOL_NAME,
-  POOL_OBJECTIVE_COUNT,
   POOL_OBJECTIVE_START,
   POOL_PROFILE,
   POOL_QUEUE_LIMIT,
@@ -52,42 +49,38 @@ import {
   SECTION_OBJECTIVES,
   SECTION_POOLS,
   SECTION_SCORERS,
-  SECTION_STRINGS,
-  TABLE_SECTIONS,
   VALID_KV_USED,
 } from "../wire/layout";
 import { fnv1a64 } from "../wire/hash";
 import { checkMessage, sectionCount, sectionPtr, sectionStride } from "../wire/reader";
-import { fresh } from "./columns";
 import { IdMap } from "./id_map";
 import { NameMap } from "./name_map";
+import { RoutingCheck } from "./routing_check";
+import { RowCheck } from "./row_check";
 
 /**
  * Everything that must hold before a table replaces the one in use. It works on the message in
- * place and keeps what it had to compute anyway, the two name maps. What it accepts is decoded in
+ * place and keeps what it had to compute anyway, the maps of names. What it accepts is decoded in
  * milliseconds, whoever wrote it: names are short, and runs of rows do not overlap.
  */
 export class TableCheck {
   pools: NameMap = new NameMap();
   clusters: NameMap = new NameMap();
 
+  routing: RoutingCheck = new RoutingCheck();
+
+  private rows: RowCheck = new RowCheck();
   private lastPoolOfId: IdMap = new IdMap();
-  /** Endpoint rows that a pool has named. */
-  private taken: StaticArray<bool> = new StaticArray<bool>(0);
-  /** Rows of each section that runs have named so far. */
-  private takenRows: StaticArray<u32> = new StaticArray<u32>(<i32>TABLE_SECTIONS);
   private message: usize = 0;
   private heap: usize = 0;
-  private heapBytes: u32 = 0;
 
   /** ACCEPTED, or the first REFUSED_* that applies to the `bytes` bytes at `ptr`. */
   run(ptr: usize, bytes: u32): u32 {
     let refusal = checkMessage(ptr, bytes, KIND_TABLE);
     if (refusal != ACCEPTED) return refusal;
     this.message = ptr;
-    this.heap = sectionPtr(ptr, SECTION_STRINGS);
-    this.heapBytes = <u32>sectionCount(ptr, SECTION_STRINGS);
-    this.takenRows.fill(0);
+    this.rows.begin(ptr);
+    this.heap = this.rows.heap;
     refusal = this.checkPools();
     if (refusal == ACCEPTED) refusal = this.checkEndpoints();
     if (refusal == ACCEPTED) refusal = this.checkIdentities();
@@ -97,31 +90,24 @@ export class TableCheck {
     if (refusal == ACCEPTED) refusal = this.checkNames(SECTION_ADAPTERS, ADAPTER_NAME);
     if (refusal == ACCEPTED) refusal = this.checkAdapters();
     if (refusal == ACCEPTED) refusal = this.checkScorers();
+    if (refusal == ACCEPTED) refusal = this.routing.run(this.rows);
     return refusal;
   }
 
   private checkPools(): u32 {
     const count = sectionCount(this.message, SECTION_POOLS);
     const stride = sectionStride(this.message, SECTION_POOLS);
-    const endpoints = sectionCount(this.message, SECTION_ENDPOINTS);
+    const rows = this.rows;
     this.pools.clear(count);
-    this.taken = fresh<bool>(this.taken, endpoints);
-    for (let row = 0; row < endpoints; row++) unchecked((this.taken[row] = false));
     let pool = sectionPtr(this.message, SECTION_POOLS);
     for (let index = 0; index < count; index++, pool += stride) {
-      if (!this.holdsString(pool + POOL_NAME, MAX_POOL_NAME_BYTES)) return REFUSED_REFERENCE;
-      if (!this.takesRun(pool + POOL_ENDPOINT_START, pool + POOL_ENDPOINT_COUNT, SECTION_ENDPOINTS)) {
-        return REFUSED_REFERENCE;
-      }
-      if (!this.takesRun(pool + POOL_MODEL_START, pool + POOL_MODEL_COUNT, SECTION_MODELS))
-        return REFUSED_REFERENCE;
-      if (!this.takesRun(pool + POOL_SCORER_START, pool + POOL_SCORER_COUNT, SECTION_SCORERS)) {
-        return REFUSED_REFERENCE;
-      }
+      if (!rows.holdsString(pool + POOL_NAME, MAX_POOL_NAME_BYTES)) return REFUSED_REFERENCE;
+      // A row in two pools would have two ages.
+      if (!rows.takesRun(pool + POOL_ENDPOINT_START, SECTION_ENDPOINTS)) return REFUSED_REFERENCE;
+      if (!rows.takesRun(pool + POOL_MODEL_START, SECTION_MODELS)) return REFUSED_REFERENCE;
+      if (!rows.takesRun(pool + POOL_SCORER_START, SECTION_SCORERS)) return REFUSED_REFERENCE;
       if (u32At(pool + POOL_SCORER_COUNT) > MAX_POOL_SCORERS) return REFUSED_TOO_MANY_ROWS;
-      if (!this.takesRun(pool + POOL_OBJECTIVE_START, pool + POOL_OBJECTIVE_COUNT, SECTION_OBJECTIVES)) {
-        return REFUSED_REFERENCE;
-      }
+      if (!rows.takesRun(pool + POOL_OBJECTIVE_START, SECTION_OBJECTIVES)) return REFUSED_REFERENCE;
       const profile = u16At(pool + POOL_PROFILE);
       if (profile < PROFILE_EPP || profile > PROFILE_WEIGHTED) return REFUSED_VALUE;
       if (u8At(pool + POOL_FAILURE_MODE) > FAILURE_MODE_FAIL_OPEN) return REFUSED_VALUE;
@@ -132,13 +118,6 @@ export class TableCheck {
       const nameBytes = u32At(pool + POOL_NAME + 4);
       if (nameBytes == 0 || !this.pools.add(this.heap, u32At(pool + POOL_NAME), nameBytes, index))
         return REFUSED_VALUE;
-      // A row in two pools would have two ages.
-      const start = <i32>u32At(pool + POOL_ENDPOINT_START);
-      const end = start + <i32>u32At(pool + POOL_ENDPOINT_COUNT);
-      for (let row = start; row < end; row++) {
-        if (unchecked(this.taken[row])) return REFUSED_REFERENCE;
-        unchecked((this.taken[row] = true));
-      }
     }
     return ACCEPTED;
   }
@@ -148,13 +127,9 @@ export class TableCheck {
     const stride = sectionStride(this.message, SECTION_ENDPOINTS);
     let endpoint = sectionPtr(this.message, SECTION_ENDPOINTS);
     for (let row = 0; row < count; row++, endpoint += stride) {
-      if (!this.holdsString(endpoint + ENDPOINT_ADDRESS, MAX_ADDRESS_BYTES)) return REFUSED_REFERENCE;
-      if (!this.holdsString(endpoint + ENDPOINT_NAME, MAX_STRING_BYTES)) return REFUSED_REFERENCE;
-      if (
-        !this.takesRun(endpoint + ENDPOINT_ADAPTER_START, endpoint + ENDPOINT_ADAPTER_COUNT, SECTION_ADAPTERS)
-      ) {
-        return REFUSED_REFERENCE;
-      }
+      if (!this.rows.holdsString(endpoint + ENDPOINT_ADDRESS, MAX_ADDRESS_BYTES)) return REFUSED_REFERENCE;
+      if (!this.rows.holdsString(endpoint + ENDPOINT_NAME, MAX_STRING_BYTES)) return REFUSED_REFERENCE;
+      if (!this.rows.takesRun(endpoint + ENDPOINT_ADAPTER_START, SECTION_ADAPTERS)) return REFUSED_REFERENCE;
       const address = this.heap + u32At(endpoint + ENDPOINT_ADDRESS);
       const bytes = u32At(endpoint + ENDPOINT_ADDRESS + 4);
       if (!isAddress(address, bytes)) return REFUSED_VALUE;
@@ -195,7 +170,7 @@ export class TableCheck {
     this.clusters.clear(count);
     let cluster = sectionPtr(this.message, SECTION_CLUSTERS);
     for (let index = 0; index < count; index++, cluster += stride) {
-      if (!this.holdsString(cluster + CLUSTER_NAME, MAX_POOL_NAME_BYTES)) return REFUSED_REFERENCE;
+      if (!this.rows.holdsString(cluster + CLUSTER_NAME, MAX_POOL_NAME_BYTES)) return REFUSED_REFERENCE;
       const pool = u32At(cluster + CLUSTER_POOL);
       if (pool >= pools) return REFUSED_REFERENCE;
       const bytes = u32At(cluster + CLUSTER_NAME + 4);
@@ -211,7 +186,7 @@ export class TableCheck {
     const stride = sectionStride(this.message, section);
     let row = sectionPtr(this.message, section);
     for (let index = 0; index < count; index++, row += stride) {
-      if (!this.holdsString(row + nameColumn, MAX_NAME_BYTES)) return REFUSED_REFERENCE;
+      if (!this.rows.holdsString(row + nameColumn, MAX_NAME_BYTES)) return REFUSED_REFERENCE;
     }
     return ACCEPTED;
   }
@@ -258,25 +233,6 @@ export class TableCheck {
       }
     }
     return ACCEPTED;
-  }
-
-  /** The (offset, bytes) pair at `pair` lies in the string heap and has at most `mostBytes` bytes. */
-  private holdsString(pair: usize, mostBytes: u32): bool {
-    const bytes = u32At(pair + 4);
-    return bytes <= mostBytes && <u64>u32At(pair) + bytes <= this.heapBytes;
-  }
-
-  /**
-   * The run of rows lies in `section`, and the runs so far name no more rows than it has. Called once
-   * a run, it bounds the work of everything that goes through all of them by the rows that were sent.
-   */
-  private takesRun(start: usize, count: usize, section: u32): bool {
-    const rows = <u32>sectionCount(this.message, section);
-    if (<u64>u32At(start) + u32At(count) > <u64>rows) return false;
-    // Neither is above MAX_ROWS, so that the sum cannot wrap.
-    const taken = unchecked(this.takenRows[section]) + u32At(count);
-    unchecked((this.takenRows[section] = taken));
-    return taken <= rows;
   }
 }
 

@@ -7,6 +7,7 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as L from "../../assembly/wire/layout.ts";
 import { Core } from "./core.ts";
+import { Routing } from "./routing.ts";
 import { addressOf, endpoint, pool, tableBytes } from "./tables.ts";
 
 const PROFILES = ["epp", "least-request", "round-robin", "random", "weighted"] as const;
@@ -34,9 +35,19 @@ function table(sequence: bigint): Uint8Array {
       const rows = Array.from({ length: 20 }, (_, index) =>
         endpoint(addressOf(at * 20 + index), { queuedRequests: index % 3, adapters }),
       );
-      return pool(`ns/${profile}`, rows, { profile, scorers });
+      return pool(`ns/${profile}`, rows, {
+        profile,
+        scorers,
+        models: ["a", "b", profile].map((name) => ({ name, adapter: name === "b" })),
+        rewrites: [
+          { model: "a", targets: ["x", "y"].map((model) => ({ model, weight: 1 })) },
+          { model: "", targets: [{ model: "z", weight: 1 }] },
+        ],
+        apis: [{ suffix: "/{model}/ask", api: "openai-chat" as const }],
+      });
     }),
     sequence,
+    [{ name: "a", pools: PROFILES.map((profile) => `ns/${profile}`) }],
   );
 }
 
@@ -74,7 +85,7 @@ test("a million picks leave memory and heap as they were", () => {
   assert.notDeepEqual(probe(core), before, "the probe sees one block of 16 bytes");
 });
 
-test("with an allocator that never takes back, picks, counts, merges, ageing and scanning take 0 bytes", () => {
+test("with an allocator that never takes back, picks, counts, merges, ageing, routing and scanning take 0 bytes", () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const outFile = join(scratch, "core.wasm");
   const compiler = join(root, "node_modules/assemblyscript/bin/asc.js");
@@ -91,6 +102,20 @@ test("with an allocator that never takes back, picks, counts, merges, ageing and
   const text = exports.allocate(body.length);
   new Uint8Array(exports.memory.buffer).set(body, text);
   const room = exports.allocate(200 * L.TALLY_STRIDE);
+  const routing = new Routing(core);
+  const routed = (name: string): void => {
+    const bytes = Buffer.from(name);
+    new Uint8Array(exports.memory.buffer).set(bytes, room);
+    routing.exports.benchApi(0, room, bytes.length, 10);
+    routing.exports.benchRewrite(0, room, bytes.length, 10);
+    routing.exports.targetOf(0, room, bytes.length);
+    routing.exports.poolForModel(0, room, bytes.length);
+    routing.exports.routeOf(room, bytes.length);
+    routing.exports.beginListing(0);
+    let names = 0;
+    while (routing.exports.nextListed() !== 0) names++;
+    assert.equal(names, 2 + PROFILES.length);
+  };
   const work = (): void => {
     for (let index = 0; index < PROFILES.length; index++) exports.benchPick(index, 2000);
     exports.age(10);
@@ -100,6 +125,7 @@ test("with an allocator that never takes back, picks, counts, merges, ageing and
     exports.writeTallies(room, 200, 1);
     exports.writeTotals(room, 200);
     exports.benchScan(text, body.length, 7, 20);
+    for (const name of ["a", "random", "none", "/v1/x/ask?y", "/v1/chat/completions"]) routed(name);
   };
   work();
   const step = -(exports.allocate(16) - exports.allocate(16));

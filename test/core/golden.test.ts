@@ -4,9 +4,11 @@ import { test } from "node:test";
 import * as L from "../../assembly/wire/layout.ts";
 import { caseFile, constant, type GoldenCase, loadCases } from "../golden/case.ts";
 import { Core } from "./core.ts";
+import { Routing } from "./routing.ts";
 
 /** Seeds tried where chance decides. */
 const SEEDS = 200;
+const DRAWS = 10_000;
 
 function bytesOf(golden: GoldenCase): Uint8Array {
   return readFileSync(caseFile(golden.name, "bin"));
@@ -21,6 +23,47 @@ function prepared(golden: GoldenCase, seed: bigint): Core {
   return core;
 }
 
+/** What the case says of the request's model, path and route. */
+function checkRouting(golden: GoldenCase, request: NonNullable<GoldenCase["request"]>): void {
+  const core = prepared(golden, 1n);
+  const routing = new Routing(core);
+  const { targets, api, pathModel, pool, listing } = golden.expect;
+  const { model = "" } = request;
+  const from = core.poolOfCluster(request.cluster);
+  if (targets !== undefined) {
+    const counts = new Map<string, number>();
+    const names = Object.keys(targets);
+    for (let draw = 0; draw < (names.length === 0 ? 1 : DRAWS); draw++) {
+      const name = routing.draw(from, model);
+      if (name !== undefined) counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    assert.deepEqual([...counts.keys()].sort(), names.sort());
+    const total = Object.values(targets).reduce((sum, weight) => sum + weight, 0);
+    for (const [name, weight] of Object.entries(targets)) {
+      const share = weight / total;
+      const sigma = Math.sqrt(DRAWS * share * (1 - share));
+      assert.ok(Math.abs(counts.get(name)! - DRAWS * share) <= 4.5 * sigma, `${name}: ${counts.get(name)}`);
+    }
+  }
+  if (api !== undefined) {
+    assert.deepEqual(
+      routing.api(from, request.path ?? ""),
+      pathModel === undefined ? { api } : { api, model: pathModel },
+    );
+  }
+  const route = routing.routeOf(request.route ?? "");
+  if (pool !== undefined) {
+    const chosen = routing.poolForModel(route, model);
+    assert.equal(chosen, pool === "" ? -1 : core.poolOfName(pool));
+  }
+  if (listing !== undefined) {
+    assert.deepEqual(
+      routing.listing(route).map(({ name }) => name),
+      listing,
+    );
+  }
+}
+
 const cases = loadCases();
 
 test("there are golden cases", () => {
@@ -33,6 +76,7 @@ for (const golden of cases) {
     const expected = constant(golden.expect.verdict);
     assert.equal(verdict, expected, golden.expect.verdict);
     if (golden.request === undefined) return;
+    checkRouting(golden, golden.request);
     const { cluster, model } = golden.request;
     const { picks, oneOf, never } = golden.expect;
     const firsts = new Set<string>();

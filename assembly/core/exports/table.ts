@@ -88,3 +88,8 @@ export function objectivePriority(pool: i32, ptr: usize, bytes: i32): i32 {
 export function adapterState(row: i32, ptr: usize, bytes: i32): u32 {
   return table.adapterState(row, ptr, bytes);
 }
+
+/** POOL_FLAG_* bits. */
+export function poolFlags(pool: i32): u32 {
+  return table.poolFlags[pool];
+}
