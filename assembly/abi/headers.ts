@@ -8,6 +8,7 @@ import { STATUS_OK } from "./status";
 import { Text } from "./text";
 
 const MAP_REQUEST_HEADERS: u32 = 0;
+const MAP_RESPONSE_HEADERS: u32 = 2;
 
 /** True with the (first) value in the arrival buffer; false where the header is absent. */
 export function getRequestHeader(name: Text): bool {
@@ -25,4 +26,9 @@ export function setRequestHeader(name: Text, value: usize, bytes: i32): bool {
 /** Removes every value of that name. Envoy clears the route cache (ABI <= 0.2.1). */
 export function removeRequestHeader(name: Text): bool {
   return proxy_remove_header_map_value(MAP_REQUEST_HEADERS, name.ptr, name.bytes) == STATUS_OK;
+}
+
+/** Removes every value of that name from the answer; only in the callback for its headers. */
+export function removeResponseHeader(name: Text): bool {
+  return proxy_remove_header_map_value(MAP_RESPONSE_HEADERS, name.ptr, name.bytes) == STATUS_OK;
 }

@@ -64,6 +64,16 @@ export declare function proxy_get_buffer_bytes(
 ): u32;
 
 
+@external("env", "proxy_set_buffer_bytes")
+export declare function proxy_set_buffer_bytes(
+  buffer: u32,
+  start: u32,
+  length: u32,
+  value: usize,
+  valueBytes: usize,
+): u32;
+
+
 @external("env", "proxy_send_local_response")
 export declare function proxy_send_local_response(
   status: u32,

@@ -109,6 +109,16 @@ export class Ledger {
     this.changes++;
   }
 
+  /** A retry took the request from one endpoint to another: it is in flight there, and stays a pick of the first. */
+  move(from: i32, to: i32, uncached: u32, resident: u32): void {
+    if (!this.isLive(to)) return;
+    this.close(from, uncached, resident);
+    unchecked(this.requests[to]++);
+    unchecked((this.uncachedTokens[to] += uncached));
+    unchecked((this.residentTokens[to] += resident));
+    this.changes++;
+  }
+
   /** Requests in flight to the endpoint from this Envoy: own and merged; 0 for no account. */
   @inline total(account: i32): u32 {
     if (account < 0) return 0;

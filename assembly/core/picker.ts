@@ -28,6 +28,11 @@ export class Picker {
   /** Rows picked, best first; as many as `pick` returned. */
   picked: StaticArray<i32> = new StaticArray<i32>(PICKS_MAX);
 
+  /** Endpoints that the last pick had to choose from. */
+  candidates: i32 = 0;
+  /** Its second best scored the same as its best. */
+  tied: bool = false;
+
   private context: PickContext;
   private ready: Filter = new Ready();
   private profiles: StaticArray<Profile> = profilesByNumber();
@@ -47,6 +52,7 @@ export class Picker {
     const context = this.context;
     context.begin(table, ledger, pool, request);
     this.ready.apply(context);
+    this.candidates = context.count;
     if (context.count == 0) return 0;
     context.countInFlight();
     const profile = this.profileOf(table, pool);
@@ -101,6 +107,7 @@ export class Picker {
     }
     const picked = this.picked;
     unchecked((picked[0] = unchecked(candidates[first])));
+    this.tied = second >= 0 && unchecked(scores[first]) == unchecked(scores[second]);
     if (second < 0) return 1;
     unchecked((picked[1] = unchecked(candidates[second])));
     if (third < 0) return 2;

@@ -1,5 +1,8 @@
 import { sendLocalResponse, serializeHeaders } from "../abi/responses";
 import { Text } from "../abi/text";
+import { API_ANTHROPIC_MESSAGES } from "../wire/layout";
+
+let answers: u32 = 0;
 
 /**
  * Why a request was answered here, as header `x-inference-picker-reason` and, with the prefix
@@ -7,6 +10,8 @@ import { Text } from "../abi/text";
  * error object, `param` the field at fault ("" = null).
  */
 export class Answer {
+  /** Its place among all answers, from 1. */
+  readonly index: u32 = ++answers;
   readonly details: Text;
   private readonly headers: ArrayBuffer;
 
@@ -32,18 +37,10 @@ export class Answer {
         : serializeHeaders(["content-type", "application/json", "x-inference-picker-reason", reason]);
   }
 
-  /** Answers the current stream; the callback must return ACTION_PAUSE. */
-  send(message: string): void {
+  /** Answers the current stream in the form of its API (API_*); the callback must return ACTION_PAUSE. */
+  send(message: string, api: u32): void {
     const body = String.UTF8.encode(
-      '{"error":{"message":' +
-        quote(message) +
-        ',"type":"' +
-        this.type +
-        '","param":' +
-        (this.param.length > 0 ? '"' + this.param + '"' : "null") +
-        ',"code":"' +
-        this.code +
-        '"}}',
+      api == API_ANTHROPIC_MESSAGES ? this.anthropic(message) : this.openAi(message),
     );
     sendLocalResponse(
       this.status,
@@ -54,6 +51,39 @@ export class Answer {
       this.headers.byteLength,
     );
   }
+
+  private openAi(message: string): string {
+    return (
+      '{"error":{"message":' +
+      quote(message) +
+      ',"type":"' +
+      this.type +
+      '","param":' +
+      (this.param.length > 0 ? '"' + this.param + '"' : "null") +
+      ',"code":"' +
+      this.code +
+      '"}}'
+    );
+  }
+
+  private anthropic(message: string): string {
+    return (
+      '{"type":"error","error":{"type":"' +
+      anthropicType(this.status) +
+      '","message":' +
+      quote(message) +
+      "}}"
+    );
+  }
+}
+
+/** Anthropic's error types by status (API reference, "Errors"). */
+function anthropicType(status: u32): string {
+  if (status == 404) return "not_found_error";
+  if (status == 413) return "request_too_large";
+  if (status == 429) return "rate_limit_error";
+  if (status == 503) return "overloaded_error";
+  return status < 500 ? "invalid_request_error" : "api_error";
 }
 
 const BAD_REQUEST = "invalid_request_error";
@@ -73,10 +103,12 @@ export const MODEL_UNKNOWN = new Answer(404, "model_unknown", BAD_REQUEST, "mode
 export const BODY_TOO_LARGE = new Answer(413, "body_too_large", BAD_REQUEST, "request_too_large", "", 0);
 export const SHED = new Answer(429, "saturated", "rate_limit_error", "rate_limit_exceeded", "", 1);
 export const NO_TABLE = new Answer(503, "no_table", "server_error", "service_unavailable", "", 1);
+/** The host did not let the model's name be replaced. */
+export const REWRITE_FAILED = new Answer(500, "rewrite_failed", "server_error", "internal_error", "", 0);
 export const NO_ENDPOINT = new Answer(503, "no_ready_endpoint", "server_error", "service_unavailable", "", 1);
 
 /** A JSON string literal. */
-function quote(text: string): string {
+export function quote(text: string): string {
   let out = '"';
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

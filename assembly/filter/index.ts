@@ -1,15 +1,16 @@
 /**
  * The module's exports: the ABI version, `malloc`, and those callbacks of proxy-wasm 0.2.1 that do
  * something. Envoy calls into the VM only for what is exported, so a callback that is not needed
- * costs nothing: there is no on_log, no response callback here.
+ * costs nothing: there is no on_log here, the end of an answer tells what it would.
  */
 import "../abi/abort";
 import { hasMonotonicClock, randomBits } from "../abi/clock";
 import { arrivedBytes, arrivedPtr } from "../abi/memory";
 import { BUFFER_PLUGIN_CONFIGURATION, getBuffer } from "../abi/buffers";
 import { LEVEL_ERROR, log } from "../abi/log";
+import { ACTION_CONTINUE } from "../abi/status";
 import { Settings } from "./settings";
-import { Streams } from "./stream";
+import { Streams } from "./streams";
 import { Vm } from "./vm";
 
 export { malloc } from "../abi/memory";
@@ -68,15 +69,31 @@ export function proxy_on_grpc_close(rootId: u32, token: u32, status: u32): void 
 }
 
 export function proxy_on_request_headers(contextId: u32, headers: u32, endOfStream: u32): u32 {
-  return streams.headers(contextId, endOfStream != 0);
+  return streams.requestHeaders(contextId, endOfStream != 0);
 }
 
 export function proxy_on_request_body(contextId: u32, bodyBytes: u32, endOfStream: u32): u32 {
-  return streams.body(contextId, bodyBytes, endOfStream != 0);
+  return streams.requestBody(contextId, bodyBytes, endOfStream != 0);
 }
 
 export function proxy_on_request_trailers(contextId: u32, trailers: u32): u32 {
-  return streams.trailers(contextId);
+  return streams.requestTrailers(contextId);
+}
+
+/** An answer is never held. */
+export function proxy_on_response_headers(contextId: u32, headers: u32, endOfStream: u32): u32 {
+  streams.responseHeaders(contextId, endOfStream != 0);
+  return ACTION_CONTINUE;
+}
+
+export function proxy_on_response_body(contextId: u32, bodyBytes: u32, endOfStream: u32): u32 {
+  streams.responseBody(contextId, bodyBytes, endOfStream != 0);
+  return ACTION_CONTINUE;
+}
+
+export function proxy_on_response_trailers(contextId: u32, trailers: u32): u32 {
+  streams.responseTrailers(contextId);
+  return ACTION_CONTINUE;
 }
 
 /** The last callback of a stream, and of a root context. */

@@ -17,7 +17,25 @@ export const HEADER_MAX_RETRIES = new Text("x-envoy-max-retries");
 export const PROPERTY_PICK = new Text("pick");
 /** Filter state `wasm.retries`: becomes the header of the retries behind this filter. */
 export const PROPERTY_RETRIES = new Text("retries");
+/** Filter state for access logs: the model asked for, what it was rewritten to, how the pick came about. */
+export const PROPERTY_MODEL = new Text("model");
+export const PROPERTY_TARGET = new Text("target");
+export const PROPERTY_REASON = new Text("reason");
+/** … and of the answer, in decimal digits. */
+export const PROPERTY_TTFT = new Text("ttft_ms");
+export const PROPERTY_PROMPT_TOKENS = new Text("prompt_tokens");
+export const PROPERTY_COMPLETION_TOKENS = new Text("completion_tokens");
+export const PROPERTY_CACHED_TOKENS = new Text("cached_tokens");
 export const HEADER_OBJECTIVE = new Text("x-gateway-inference-objective");
+/** Header of body-based routing: the model, for whoever cannot read the body. */
+export const HEADER_MODEL_NAME = new Text("x-gateway-model-name");
+/** Forces the target of a rewrite. */
+export const HEADER_MODEL_REWRITE = new Text("x-gateway-model-name-rewrite");
+/** Chooses among the routes of the pools that share a URL; see `gatewayRoutes` of the controller. */
+export const HEADER_POOL = new Text("x-inference-picker-pool");
+export const HEADER_METHOD = new Text(":method");
+export const HEADER_PATH = new Text(":path");
+export const HEADER_CONTENT_LENGTH = new Text("content-length");
 export const HEADER_CONTENT_ENCODING = new Text("content-encoding");
 export const HEADER_CONTENT_TYPE = new Text("content-type");
 
@@ -32,6 +50,11 @@ export const PROPERTY_CLUSTER_POOL = new Text(
 export const PROPERTY_CLUSTER_FAILURE_MODE = new Text(
   "xds\0cluster_metadata\0filter_metadata\0inference-picker\0failureMode",
 );
+export const PROPERTY_ROUTE_NAME = new Text("xds\0route_name");
+/** Of the endpoint that answered, `ip:port`: after a retry not the first one picked. */
+export const PROPERTY_UPSTREAM_ADDRESS = new Text("upstream\0address");
+export const PROPERTY_RESPONSE_CODE = new Text("response\0code");
+export const PROPERTY_RESPONSE_FLAGS = new Text("response\0flags");
 export const PROPERTY_NODE_ID = new Text("xds\0node\0id");
 
 export const FEED_SERVICE = new Text("inference_picker.feed.v1.Feed");

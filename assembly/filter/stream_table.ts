@@ -1,27 +1,8 @@
 import { BodyScanner } from "../core/body/body_scanner";
-
-/** What is kept of one request between its callbacks. Objects are pooled: none is allocated per request. */
-export class StreamState {
-  contextId: u32 = 0;
-  /** The ledger's account that the request is counted in; -1 before its pick. */
-  account: i32 = -1;
-  uncachedTokens: u32 = 0;
-  residentTokens: u32 = 0;
-  priority: i32 = 0;
-  /** The pick leaves as filter state, not as header. */
-  byProperty: bool = false;
-  /** Pool in the table of `tableSequence`. */
-  pool: i32 = -1;
-  tableEpoch: u64 = 0;
-  tableSequence: u64 = 0;
-  /** Held for its body; false once released or answered. */
-  reading: bool = false;
-  scannedBytes: u32 = 0;
-  /** Above 0: the body is over this limit, the rest is thrown away, the answer waits for the end. */
-  limitBytes: u32 = 0;
-  /** Present while a body is read. */
-  scanner: BodyScanner | null = null;
-}
+import { MultipartScanner } from "../core/body/multipart_scanner";
+import { AnswerEditor } from "../core/response/answer_editor";
+import { ResponseReader } from "../core/response/response_reader";
+import { StreamState } from "./stream_state";
 
 const INITIAL_CAPACITY: i32 = 1024;
 
@@ -32,6 +13,9 @@ export class StreamTable {
   private used: i32 = 0;
   private readonly spareStates: StreamState[] = [];
   private readonly spareScanners: BodyScanner[] = [];
+  private readonly spareForms: MultipartScanner[] = [];
+  private readonly spareReaders: ResponseReader[] = [];
+  private readonly spareEditors: AnswerEditor[] = [];
 
   find(contextId: u32): StreamState | null {
     let at = this.home(contextId);
@@ -46,37 +30,63 @@ export class StreamTable {
   add(contextId: u32): StreamState {
     if (this.used * 2 > this.states.length) this.grow();
     const state = this.spareStates.length > 0 ? this.spareStates.pop() : new StreamState();
-    state.contextId = contextId;
-    state.account = -1;
-    state.uncachedTokens = 0;
-    state.residentTokens = 0;
-    state.priority = 0;
-    state.reading = false;
-    state.scannedBytes = 0;
-    state.limitBytes = 0;
+    state.reset(contextId);
     this.insert(state);
     this.used++;
     return state;
   }
 
-  /** Gives the state a scanner at the start of a body. */
-  beginBody(state: StreamState): void {
+  /** Gives the state a scanner of JSON at the start of a body. */
+  beginJson(state: StreamState): void {
     const scanner = this.spareScanners.length > 0 ? this.spareScanners.pop() : new BodyScanner();
     scanner.reset();
     state.scanner = scanner;
-    state.reading = true;
+  }
+
+  /** The same for a form whose boundary is given; false for one that cannot be. */
+  beginForm(state: StreamState, boundary: usize, boundaryBytes: i32): bool {
+    const scanner = this.spareForms.length > 0 ? this.spareForms.pop() : new MultipartScanner();
+    state.scanner = scanner;
+    if (scanner.begin(boundary, boundaryBytes)) return true;
+    this.endBody(state);
+    return false;
   }
 
   endBody(state: StreamState): void {
     state.reading = false;
+    state.watching = false;
     const scanner = state.scanner;
     if (scanner == null) return;
     state.scanner = null;
-    this.spareScanners.push(scanner);
+    if (scanner instanceof BodyScanner) this.spareScanners.push(scanner as BodyScanner);
+    else if (scanner instanceof MultipartScanner) this.spareForms.push(scanner as MultipartScanner);
+  }
+
+  beginAnswer(state: StreamState): ResponseReader {
+    const reader = this.spareReaders.length > 0 ? this.spareReaders.pop() : new ResponseReader();
+    reader.reset();
+    state.reader = reader;
+    return reader;
+  }
+
+  beginEdit(state: StreamState): AnswerEditor {
+    const editor = this.spareEditors.length > 0 ? this.spareEditors.pop() : new AnswerEditor();
+    state.editor = editor;
+    return editor;
+  }
+
+  private endAnswer(state: StreamState): void {
+    const reader = state.reader;
+    if (reader != null) this.spareReaders.push(reader);
+    state.reader = null;
+    const editor = state.editor;
+    if (editor != null) this.spareEditors.push(editor);
+    state.editor = null;
   }
 
   remove(state: StreamState): void {
     this.endBody(state);
+    this.endAnswer(state);
     let hole = this.home(state.contextId);
     while (unchecked(this.states[hole]) !== state) hole = (hole + 1) & this.mask;
     unchecked((this.states[hole] = null));

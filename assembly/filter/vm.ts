@@ -16,6 +16,7 @@ import { TableStore } from "./feed/table_store";
 import { Root, Roots } from "./roots";
 import { Settings } from "./settings";
 import { Slots } from "./slots";
+import { Telemetry } from "./telemetry/telemetry";
 
 /** Tick of a root context that only waits for the active one to go; above every `tickMs`. */
 const WAITING_TICK_MS: u32 = 1000;
@@ -35,6 +36,7 @@ export class Vm {
   readonly table: Table = new Table();
   readonly ledger: Ledger = new Ledger();
   readonly picker: Picker;
+  readonly telemetry: Telemetry;
   private readonly slots: Slots;
   private readonly lease: Lease;
   /** True once any table was decoded. */
@@ -67,7 +69,9 @@ export class Vm {
   /** `self` tells this VM from every other of the process. */
   constructor(private readonly self: u64) {
     this.picker = new Picker(self ^ randomBits());
-    this.slots = new Slots(self);
+    const slots = new Slots(self);
+    this.slots = slots;
+    this.telemetry = new Telemetry(self, slots);
     this.lease = new Lease(self);
   }
 
@@ -124,6 +128,7 @@ export class Vm {
         changed || othersChanged,
       );
     } else this.feed.drop();
+    this.telemetry.tick(nowMs);
     if (this.ready) this.table.age(nowMs);
   }
 
@@ -235,6 +240,7 @@ export class Vm {
     }
     this.activeRoot = root.id;
     this.settings = root.settings;
+    this.telemetry.configure(root.settings);
     root.slowed = false;
     root.missed = 0;
     this.queueOwner = 0;

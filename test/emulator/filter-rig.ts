@@ -98,6 +98,12 @@ export interface RigOptions {
   readonly configuration?: Readonly<Record<string, unknown>>;
 }
 
+/** Headers of which those in `more` come in the place of the same ones in `headers`. */
+function overridden(headers: readonly HeaderPair[], more: readonly HeaderPair[]): HeaderPair[] {
+  const names = new Set(more.map(([name]) => name));
+  return [...headers.filter(([name]) => !names.has(name)), ...more];
+}
+
 /** One emulated Envoy with the built filter, and a controller played by the test. */
 export class Rig {
   readonly process: Process;
@@ -143,21 +149,23 @@ export class Rig {
   }
 
   /** Sends a table to the holder and lets the wake-ups run. */
-  push(pools: readonly PoolRow[], epoch = EPOCH): void {
-    this.connect().push(this.table(pools, epoch));
+  push(pools: readonly PoolRow[], epoch = EPOCH, routes: TableRows["routes"] = []): void {
+    this.connect().push(this.table(pools, epoch, routes));
     this.process.settle();
   }
 
   /** A request that has not sent anything yet. */
   open(options: RequestOptions = {}): Stream {
     const stream = this.process.request(this.deployment, options.thread ?? "worker-0", {
-      headers: [
-        [":method", options.method ?? (options.body === undefined ? "GET" : "POST")],
-        [":path", "/v1/chat/completions"],
-        [":authority", "models.test"],
-        ...(options.body === undefined ? [] : ([["content-type", "application/json"]] as const)),
-        ...(options.headers ?? []),
-      ],
+      headers: overridden(
+        [
+          [":method", options.method ?? (options.body === undefined ? "GET" : "POST")],
+          [":path", "/v1/chat/completions"],
+          [":authority", "models.test"],
+          ...(options.body === undefined ? [] : ([["content-type", "application/json"]] as const)),
+        ],
+        options.headers ?? [],
+      ),
       properties: {
         xds: {
           cluster_name: options.cluster ?? "cluster-a",

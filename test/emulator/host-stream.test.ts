@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Status } from "./abi.ts";
 import { BodyAction, HeadersAction, HostViolation, Process } from "./host.ts";
 import { type GuestCalls, type Scripts, scripted, scriptedModule } from "./probe/scripted-guest.ts";
 import type { Stream } from "./stream.ts";
@@ -256,7 +257,9 @@ test("a body rewritten to another length must have its content-length corrected"
       },
       proxy_on_request_body: (guest, _context, _size, end) => {
         if (end === 0) return BodyAction.StopIterationAndBuffer;
-        assert.equal(guest.call("proxy_set_buffer_bytes", 0, 2, 2, ...guest.put("XYZ")), 0);
+        const bytes = guest.put("abXYZef");
+        assert.equal(guest.call("proxy_set_buffer_bytes", 0, 2, 2, ...bytes), Status.BadArgument);
+        assert.equal(guest.call("proxy_set_buffer_bytes", 0, 0, 6, ...bytes), Status.Ok);
         if (fix) guest.call("proxy_remove_header_map_value", 0, ...guest.put("content-length"));
         return BodyAction.Continue;
       },

@@ -62,6 +62,7 @@ export class Stream {
   #clientEnded = false;
   #trailers: HeaderMap | undefined;
   #responseChunk: GrowingBuffer | undefined;
+  readonly #downstream = new GrowingBuffer();
   #logging = false;
 
   constructor(
@@ -85,6 +86,11 @@ export class Stream {
 
   get upstreamBody(): Uint8Array {
     return Uint8Array.from(this.#upstream.slice(0, this.#upstream.length));
+  }
+
+  /** The answer's body as the client got it. */
+  get downstreamBody(): Uint8Array {
+    return Uint8Array.from(this.#downstream.slice(0, this.#downstream.length));
   }
 
   /** The client's headers arrive. */
@@ -145,6 +151,7 @@ export class Stream {
     this.#responseChunk = new GrowingBuffer(chunk);
     const args = [chunk.length, endOfStream ? 1 : 0];
     const action = this.#call("proxy_on_response_body", "response_body", args);
+    this.#downstream.append(this.#responseChunk.slice(0, this.#responseChunk.length));
     this.#responseChunk = undefined;
     if (action !== BodyAction.Continue && !this.failed) {
       this.#violate("proxy_on_response_body", `returned ${action}: an answer is never held`);

@@ -9,6 +9,7 @@ const STAR: u32 = 0x2a;
  * is none, and a quote behind a backslash neither; that is how the servers' parser (python-multipart, and Python's
  * email.message before it) reads them.
  */
+@unmanaged
 export class HeaderParams {
   /** Key and value without quotes; escapes in the value are left as they are. */
   keyPtr: usize = 0;

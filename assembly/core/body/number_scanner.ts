@@ -11,6 +11,7 @@ import {
 import { isDigit, MINUS, PLUS, POINT, ZERO } from "./json_bytes";
 
 /** Goes over one number (RFC 8259, 6), in pieces cut anywhere, and keeps its value if it is a whole one. */
+@unmanaged
 export class NumberScanner {
   /** STATE_NUMBER_* */
   state: i32 = STATE_NUMBER_ZERO;

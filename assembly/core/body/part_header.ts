@@ -26,6 +26,7 @@ const LAST_LINE_END: i32 = 4;
  * The headers of one part of a form, up to the empty line, in pieces cut anywhere: `name: value` and CRLF, the name of
  * characters that HTTP allows. Of them only `content-disposition` is read (RFC 7578, 4.2).
  */
+@unmanaged
 export class PartHeader {
   /** The empty line has been taken. */
   done: bool = false;
@@ -39,7 +40,7 @@ export class PartHeader {
   /** Bytes of all lines so far. */
   private totalBytes: i32 = 0;
   /** The line so far, and how many bytes of it are the name. */
-  private readonly line: StaticArray<u8> = new StaticArray<u8>(PART_HEADER_MAX_BYTES);
+  private readonly line: usize = heap.alloc(PART_HEADER_MAX_BYTES);
   private lineBytes: i32 = 0;
   private nameBytes: i32 = 0;
   private readonly params: HeaderParams = new HeaderParams();
@@ -102,12 +103,12 @@ export class PartHeader {
   }
 
   private keep(byte: u32): void {
-    this.line[this.lineBytes++] = <u8>byte;
+    store<u8>(this.line + this.lineBytes++, <u8>byte);
   }
 
   /** Of several dispositions, and of several names in one, the last one counts. */
   private readLine(field: TextSink): void {
-    const line = changetype<usize>(this.line);
+    const line = this.line;
     if (!isWord(line, this.nameBytes, "content-disposition")) return;
     this.hasName = false;
     this.isFile = false;

@@ -1,7 +1,7 @@
 import { BACKSLASH, QUOTE } from "./json_bytes";
 import { STATE_STRING, STATE_STRING_ESCAPE, STATE_STRING_HEX_1 } from "./scan_states";
 import { utf8Mistakes } from "./utf8_blocks";
-import { stateBehindBytes } from "./utf8_states";
+import { isNeverUtf8, stateBehindBytes } from "./utf8_states";
 
 export const BLOCK_BYTES: usize = 64;
 
@@ -19,6 +19,7 @@ const ESCAPE_LETTERS = i8x16(-1, 0, 0x62, 0, 0x74, 0, 0x66, 0, 0, 0, 0, 0, 0, 0,
  * The inside of a string that nobody reads, 64 bytes at a time: a mask of 64 bits for each kind of byte, and arithmetic
  * on masks for what a byte makes of its neighbours. Nothing outside the bytes given is read.
  */
+@unmanaged
 export class StringBlocks {
   /** The string's closing quote has been taken. */
   closed: bool = false;
@@ -112,7 +113,8 @@ export class StringBlocks {
             );
           }
         }
-        if ((wrong & within) != 0) break;
+        // A last byte that begins no character would be noticed only with the next one.
+        if ((wrong & within) != 0 || (closing == 0 && isNeverUtf8(load<u8>(at, 63)))) break;
         before = d;
         open = notAscii >> 61 != 0;
       } else {

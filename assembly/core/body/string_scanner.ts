@@ -10,6 +10,7 @@ import { stateBehindContinuation, stateBehindLead } from "./utf8_states";
  * below 0x20, and UTF-8 (RFC 3629, but surrogates pass). A string that is read goes into a sink, byte by byte; others,
  * and what a full sink would drop, are taken in blocks.
  */
+@unmanaged
 export class StringScanner {
   /** The closing quote has been taken. */
   done: bool = false;

@@ -2,26 +2,28 @@ const REPLACEMENT: u32 = 0xfffd;
 const HIGH_SURROGATE: u32 = 0xd800;
 const LOW_SURROGATE: u32 = 0xdc00;
 const AFTER_SURROGATES: u32 = 0xe000;
+/** Up to here a loop is faster than `memory.copy`, which leaves the module's code. */
+const SHORT_RUN_BYTES: i32 = 32;
 
 /**
  * Collects the text of one JSON string, unescaped, as UTF-8 in a buffer of fixed size. Runs of plain
  * bytes and escapes may come in any cut. A surrogate without its partner becomes U+FFFD, and so does
  * one that is written in UTF-8. What does not fit is dropped and `tooLong` says so.
  */
+@unmanaged
 export class TextSink {
   bytes: i32 = 0;
   tooLong: bool = false;
+  /** Address of the text, the same for the sink's life. */
+  readonly ptr: usize;
 
-  private buffer: StaticArray<u8>;
+  private readonly capacity: i32;
   /** A high surrogate that waits for its partner; 0 if none does. */
   private pending: u32 = 0;
 
   constructor(capacity: i32) {
-    this.buffer = new StaticArray<u8>(capacity);
-  }
-
-  get ptr(): usize {
-    return changetype<usize>(this.buffer);
+    this.ptr = heap.alloc(capacity);
+    this.capacity = capacity;
   }
 
   reset(): void {
@@ -34,10 +36,12 @@ export class TextSink {
   addRun(ptr: usize, bytes: i32): void {
     if (bytes == 0) return;
     this.settle();
-    const room = this.buffer.length - this.bytes;
+    const room = this.capacity - this.bytes;
     if (bytes > room) this.tooLong = true;
     const fitting = min<i32>(bytes, room);
-    memory.copy(changetype<usize>(this.buffer) + this.bytes, ptr, fitting);
+    const to = this.ptr + this.bytes;
+    if (fitting > SHORT_RUN_BYTES) memory.copy(to, ptr, fitting);
+    else for (let at = 0; at < fitting; at++) store<u8>(to + at, load<u8>(ptr + at));
     this.bytes += fitting;
   }
 
@@ -70,24 +74,23 @@ export class TextSink {
 
   /** True if the text so far is `ascii`, a literal of ASCII characters. */
   equals(ascii: string): bool {
-    const length = ascii.length;
-    if (this.bytes != length) return false;
-    const buffer = this.buffer;
-    for (let at = 0; at < length; at++) {
-      if (<i32>unchecked(buffer[at]) != load<u16>(changetype<usize>(ascii) + ((<usize>at) << 1)))
-        return false;
+    const bytes = this.bytes;
+    if (bytes != ascii.length) return false;
+    const literal = changetype<usize>(ascii);
+    for (let at = 0; at < bytes; at++) {
+      if (<u32>load<u8>(this.ptr + at) != <u32>load<u16>(literal + ((<usize>at) << 1))) return false;
     }
     return true;
   }
 
   /** ED A0 80 to ED BF BF become EF BF BD, which is as long. */
   private replaceSurrogates(): void {
-    const buffer = this.buffer;
-    for (let at = 0; at + 2 < this.bytes; at++) {
-      if (unchecked(buffer[at]) != 0xed || unchecked(buffer[at + 1]) < 0xa0) continue;
-      unchecked((buffer[at] = 0xef));
-      unchecked((buffer[at + 1] = 0xbf));
-      unchecked((buffer[at + 2] = 0xbd));
+    const last = this.ptr + this.bytes - 2;
+    for (let at = this.ptr; at < last; at++) {
+      if (load<u8>(at) != 0xed || load<u8>(at, 1) < 0xa0) continue;
+      store<u8>(at, 0xef);
+      store<u8>(at, 0xbf, 1);
+      store<u8>(at, 0xbd, 2);
     }
   }
 
@@ -116,10 +119,10 @@ export class TextSink {
   }
 
   private put(byte: u32): void {
-    if (this.bytes == this.buffer.length) {
+    if (this.bytes == this.capacity) {
       this.tooLong = true;
       return;
     }
-    unchecked((this.buffer[this.bytes++] = <u8>byte));
+    store<u8>(this.ptr + this.bytes++, <u8>byte);
   }
 }

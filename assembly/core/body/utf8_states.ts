@@ -8,6 +8,13 @@ import {
   STATE_STRING_UTF8_F4,
 } from "./scan_states";
 
+/** No character holds this byte, wherever it stands. */
+// prettier-ignore
+@inline
+export function isNeverUtf8(byte: u32): bool {
+  return byte == 0xc0 || byte == 0xc1 || byte > 0xf4;
+}
+
 /** State behind the first byte, from 0x80 on, of a character; -1 if none begins so (RFC 3629, 4). */
 export function stateBehindLead(byte: u32): i32 {
   if (byte < 0xc2 || byte > 0xf4) return -1;

@@ -139,7 +139,12 @@ export function httpCalls(vm: Vm): HostFunctions {
       if (type !== BufferType.RequestBody && type !== BufferType.ResponseBody) {
         return vm.fail(call, `buffer ${nameOf(BufferType, type)} cannot be written`);
       }
-      buffer(call, type).splice(start >>> 0, length >>> 0, vm.memory.read(value, size, "buffer bytes"));
+      const target = buffer(call, type);
+      const [from, count] = [start >>> 0, length >>> 0];
+      // Before it, behind it or in place of all of it; Envoy does not write into the middle (Buffer::copyFrom).
+      const isWhole = from === 0 && (count === 0 || count >= target.length);
+      if (!isWhole && from < target.length) return Status.BadArgument;
+      target.splice(from, count, vm.memory.read(value, size, "buffer bytes"));
       return Status.Ok;
     },
 

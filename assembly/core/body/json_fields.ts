@@ -24,8 +24,9 @@ import {
   SOURCE_COUNT,
 } from "./roles";
 import { NumberScanner } from "./number_scanner";
-import { NO_OFFSET, RequestScanner } from "./request_scanner";
+import { NO_OFFSET, RequestFields } from "./request_fields";
 import { SPAN_CONTENT, SPAN_MESSAGE, SPAN_PROMPT } from "./scan_codes";
+import { SourceTotals } from "./source_totals";
 import { TextSink } from "./text_sink";
 
 // What kind of value ends.
@@ -43,7 +44,8 @@ export const VALUE_NOT_FINITE: i32 = 7;
 const WORD_CAPACITY_BYTES: i32 = 32;
 
 /** What the values of a JSON body mean for the request. Who reads the grammar says where each begins and ends. */
-export abstract class JsonRequest extends RequestScanner {
+@unmanaged
+export class JsonFields extends RequestFields {
   /** There is a `stream_options`, whole; its bytes in the body. */
   streamOptionsSeen: bool = false;
   streamOptionsStart: u32 = 0;
@@ -69,12 +71,15 @@ export abstract class JsonRequest extends RequestScanner {
 
   /** Of the roles in the top-level object, a bit each: there was such a key. */
   private keysMet: u32 = 0;
+  /** The same: there was one before the last. */
+  private keysRepeated: u32 = 0;
   private valueStart: u32 = 0;
 
-  // What each source added, so that a repeated key can take it back.
-  private readonly messagesOf: StaticArray<u32> = new StaticArray<u32>(SOURCE_COUNT);
-  private readonly mediaOf: StaticArray<u32> = new StaticArray<u32>(SOURCE_COUNT);
-  private readonly contentOf: StaticArray<u64> = new StaticArray<u64>(SOURCE_COUNT);
+  private readonly totals: SourceTotals = new SourceTotals();
+  // Before the source that is open.
+  private contentBeforeSource: u64 = 0;
+  private messagesBeforeSource: u32 = 0;
+  private mediaBeforeSource: u32 = 0;
   /** The source that is open. */
   private source: i32 = 0;
   /** The open spans; -1 if dropped. */
@@ -101,9 +106,8 @@ export abstract class JsonRequest extends RequestScanner {
     this.objectEnd = 0;
     this.isEmptyObject = false;
     this.keysMet = 0;
-    this.messagesOf.fill(0);
-    this.mediaOf.fill(0);
-    this.contentOf.fill(0);
+    this.keysRepeated = 0;
+    this.totals.reset();
   }
 
   /** Where a string of this role goes; null where nobody reads it. */
@@ -124,11 +128,10 @@ export abstract class JsonRequest extends RequestScanner {
   /** A key of the top-level object whose value has a role. */
   protected meetKey(role: i32): void {
     const bit: u32 = 1 << role;
-    const repeated = (this.keysMet & bit) != 0;
+    this.keysRepeated |= this.keysMet & bit;
     this.keysMet |= bit;
-    if (!repeated) return;
-    if (role == ROLE_MODEL) this.modelRepeated = true;
-    else if (role == ROLE_CACHE_SALT) this.cacheSaltRepeated = true;
+    if (role == ROLE_MODEL) this.modelRepeated = (this.keysRepeated & bit) != 0;
+    else if (role == ROLE_CACHE_SALT) this.cacheSaltRepeated = (this.keysRepeated & bit) != 0;
   }
 
   /** A value with a role begins at `offset` of the body. */
@@ -270,13 +273,10 @@ export abstract class JsonRequest extends RequestScanner {
   }
 
   private beginSource(role: i32, offset: u32): void {
-    this.messages -= this.messagesOf[role];
-    this.mediaParts -= this.mediaOf[role];
-    this.contentBytes -= this.contentOf[role];
-    this.spans.forget(role);
-    this.messagesOf[role] = this.messages;
-    this.mediaOf[role] = this.mediaParts;
-    this.contentOf[role] = this.contentBytes;
+    if ((this.keysRepeated & (1 << role)) != 0) this.forgetSource(role);
+    this.contentBeforeSource = this.contentBytes;
+    this.messagesBeforeSource = this.messages;
+    this.mediaBeforeSource = this.mediaParts;
     this.source = role;
     this.promptStart = offset;
     if (role == ROLE_TOOLS) this.tools = 0;
@@ -291,11 +291,21 @@ export abstract class JsonRequest extends RequestScanner {
     this.keepSource(role);
   }
 
-  /** Turns what was there before the source into what it added. */
   private keepSource(role: i32): void {
-    this.messagesOf[role] = this.messages - this.messagesOf[role];
-    this.mediaOf[role] = this.mediaParts - this.mediaOf[role];
-    this.contentOf[role] = this.contentBytes - this.contentOf[role];
+    this.totals.set(
+      role,
+      this.contentBytes - this.contentBeforeSource,
+      this.messages - this.messagesBeforeSource,
+      this.mediaParts - this.mediaBeforeSource,
+    );
+  }
+
+  private forgetSource(role: i32): void {
+    const totals = this.totals;
+    this.contentBytes -= totals.content(role);
+    this.messages -= totals.messages(role);
+    this.mediaParts -= totals.media(role);
+    this.spans.forget(role);
   }
 
   private beginMessage(offset: u32): void {

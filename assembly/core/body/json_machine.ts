@@ -12,7 +12,7 @@ import {
 } from "./json_bytes";
 import { skipWhitespace } from "./find";
 import {
-  JsonRequest,
+  JsonFields,
   VALUE_ARRAY,
   VALUE_FALSE,
   VALUE_NOT_FINITE,
@@ -21,7 +21,7 @@ import {
   VALUE_OBJECT,
   VALUE_STRING,
   VALUE_TRUE,
-} from "./json_request";
+} from "./json_fields";
 import {
   hasReadKeys,
   ROLE_BODY,
@@ -80,8 +80,6 @@ import {
 import { StringScanner } from "./string_scanner";
 import { isLastLetter, nextLetter, stateBehindLetter } from "./words";
 
-export { SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE } from "./scan_codes";
-
 /**
  * A JSON body. All of it is checked: structure, numbers, words, escapes, control characters, UTF-8. It takes what the
  * model servers take, whose oracle is Python's `json.loads(bytes)`: JSON (RFC 8259) and beyond it
@@ -100,7 +98,8 @@ export { SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE } from "./scan_codes";
  * Memory is bounded, about 5 KB an object (3.3 KB for spans, 1.6 KB for texts, 128 bytes for MAX_DEPTH brackets), and
  * nothing is allocated after the constructor.
  */
-export class BodyScanner extends JsonRequest {
+@unmanaged
+export class JsonMachine extends JsonFields {
   /** STATE_*; in a string STATE_STRING or STATE_TEXT, in a number STATE_NUMBER_MINUS, wherever in it. */
   private state: i32 = STATE_START;
   private readonly strings: StringScanner = new StringScanner();
@@ -110,11 +109,11 @@ export class BodyScanner extends JsonRequest {
   /** Open brackets. */
   private depth: i32 = 0;
   /** A bit for each open bracket, the outermost lowest: it is `{`. */
-  private readonly brackets: StaticArray<u64> = new StaticArray<u64>(MAX_DEPTH >> 6);
+  private readonly brackets: usize = heap.alloc(MAX_DEPTH >> 3);
   /** The innermost open bracket is `{`. */
   private inObject: bool = false;
   /** Roles of the outermost open values, by depth. */
-  private readonly roles: StaticArray<u8> = new StaticArray<u8>(ROLE_DEPTH + 1);
+  private readonly roles: usize = heap.alloc(ROLE_DEPTH + 1);
   /** Role of the innermost open object or array. */
   private container: i32 = ROLE_NONE;
   /** Role of the value that begins, or that is being read. */
@@ -294,7 +293,7 @@ export class BodyScanner extends JsonRequest {
   private beginElement(isFirst: bool, byte: u32): void {
     if (isFirst && byte == OPEN_BRACE && this.container == ROLE_INPUT) {
       this.container = ROLE_INPUT_MESSAGES;
-      this.roles[this.depth] = <u8>ROLE_INPUT_MESSAGES;
+      store<u8>(this.roles + this.depth, <u8>ROLE_INPUT_MESSAGES);
       this.takeInputAsMessages();
     }
     this.role = roleOfElement(this.container);
@@ -372,7 +371,7 @@ export class BodyScanner extends JsonRequest {
     this.depth = depth + 1;
     this.inObject = isObject;
     this.container = depth < ROLE_DEPTH ? this.role : ROLE_NONE;
-    if (depth < ROLE_DEPTH) unchecked((this.roles[depth + 1] = <u8>this.role));
+    if (depth < ROLE_DEPTH) store<u8>(this.roles + depth, <u8>this.role, 1);
     this.role = ROLE_NONE;
     this.state = isObject ? STATE_FIRST_KEY : STATE_FIRST_ELEMENT;
     return at + 1;

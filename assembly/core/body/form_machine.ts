@@ -3,7 +3,7 @@ import { isWord } from "./header_params";
 import { isDigit, MINUS } from "./json_bytes";
 import { NumberScanner } from "./number_scanner";
 import { PartHeader } from "./part_header";
-import { NO_OFFSET, RequestScanner } from "./request_scanner";
+import { NO_OFFSET, RequestFields } from "./request_fields";
 import {
   preferenceOf,
   ROLE_BODY,
@@ -67,12 +67,11 @@ const DELIMITER_PREFIX_BYTES: i32 = 4;
  * Memory is bounded, about 13 KB an object (8 KB of them for a part's headers), and nothing is allocated after the
  * constructor.
  */
-export class MultipartScanner extends RequestScanner {
+@unmanaged
+export class FormMachine extends RequestFields {
   private state: i32 = FAILED;
   /** CRLF, `--` and the boundary. */
-  private readonly delimiter: StaticArray<u8> = new StaticArray<u8>(
-    DELIMITER_PREFIX_BYTES + BOUNDARY_MAX_BYTES,
-  );
+  private readonly delimiter: usize = heap.alloc(DELIMITER_PREFIX_BYTES + BOUNDARY_MAX_BYTES);
   private delimiterBytes: i32 = 0;
   /** Bytes of the delimiter that the last bytes were; beyond `delimiterBytes` `tail` is the one behind it. */
   private matched: i32 = 0;
@@ -98,11 +97,11 @@ export class MultipartScanner extends RequestScanner {
     this.reset();
     if (boundaryBytes < 1 || boundaryBytes > BOUNDARY_MAX_BYTES) return false;
     const delimiter = this.delimiter;
-    delimiter[0] = <u8>CARRIAGE_RETURN;
-    delimiter[1] = <u8>LINE_FEED;
-    delimiter[2] = <u8>HYPHEN;
-    delimiter[3] = <u8>HYPHEN;
-    memory.copy(changetype<usize>(delimiter) + DELIMITER_PREFIX_BYTES, boundaryPtr, boundaryBytes);
+    store<u8>(delimiter, <u8>CARRIAGE_RETURN);
+    store<u8>(delimiter, <u8>LINE_FEED, 1);
+    store<u8>(delimiter, <u8>HYPHEN, 2);
+    store<u8>(delimiter, <u8>HYPHEN, 3);
+    memory.copy(delimiter + DELIMITER_PREFIX_BYTES, boundaryPtr, boundaryBytes);
     this.delimiterBytes = DELIMITER_PREFIX_BYTES + boundaryBytes;
     this.reset();
     return true;
@@ -186,7 +185,7 @@ export class MultipartScanner extends RequestScanner {
     while (at < end) {
       const byte: u32 = load<u8>(at);
       if (matched < length) {
-        if (byte != unchecked(this.delimiter[matched])) return this.noDelimiter(at, matched);
+        if (byte != load<u8>(this.delimiter + matched)) return this.noDelimiter(at, matched);
       } else if (matched == length) {
         if (byte == 0x20 || byte == 0x09) {
           this.endPart();
@@ -218,7 +217,7 @@ export class MultipartScanner extends RequestScanner {
     }
     const sink = this.sink;
     if (sink != null) {
-      sink.addRun(changetype<usize>(this.delimiter), min(matched, this.delimiterBytes));
+      sink.addRun(this.delimiter, min(matched, this.delimiterBytes));
       if (matched > this.delimiterBytes) sink.addByte(this.tail);
     }
     return at;

@@ -1,0 +1,66 @@
+import { getRequestHeader } from "../../abi/headers";
+import { arrivedBytes, arrivedPtr } from "../../abi/memory";
+import { MODEL_CAPACITY_BYTES } from "../../core/body/scan_codes";
+import { RequestScanner } from "../../core/body/request_scanner";
+import { Apis } from "../../core/apis";
+import { hexDigit } from "../../core/body/json_bytes";
+import { addressOf } from "../../wire/bytes";
+import { HEADER_MODEL_NAME, HEADER_PATH } from "../names";
+
+/**
+ * The model that a request asks for: the body's, which is what the server goes by; where the body names none or is
+ * not read, that of the header `x-gateway-model-name`; else that of the path. 0 bytes: none of them.
+ */
+export class AskedModel {
+  ptr: usize = 0;
+  bytes: i32 = 0;
+  private readonly copy: StaticArray<u8> = new StaticArray<u8>(MODEL_CAPACITY_BYTES);
+
+  clear(): void {
+    this.bytes = 0;
+  }
+
+  ofBody(scanner: RequestScanner): void {
+    this.ptr = scanner.modelPtr();
+    this.bytes = scanner.modelBytes;
+  }
+
+  /** At the request's headers, or while they are held. */
+  ofHeaders(apis: Apis, pool: i32): void {
+    this.bytes = 0;
+    if (getRequestHeader(HEADER_MODEL_NAME)) this.take(arrivedPtr(), arrivedBytes());
+    if (this.bytes == 0 && getRequestHeader(HEADER_PATH)) {
+      apis.apiOf(pool, arrivedPtr(), arrivedBytes());
+      if (apis.modelStart >= 0) {
+        this.take(arrivedPtr() + apis.modelStart, apis.modelEnd - apis.modelStart);
+        this.decode();
+      }
+    }
+  }
+
+  /** What does not fit is no model that anybody serves. */
+  private take(ptr: usize, bytes: i32): void {
+    if (bytes > MODEL_CAPACITY_BYTES) return;
+    this.ptr = addressOf(this.copy);
+    this.bytes = bytes;
+    memory.copy(this.ptr, ptr, bytes);
+  }
+
+  /** Undoes percent-encoding in place (RFC 3986, 2.1); what is not an encoded byte stays. */
+  private decode(): void {
+    let to = 0;
+    for (let from = 0; from < this.bytes; from++) {
+      let byte: i32 = this.copy[from];
+      if (byte == 0x25 && from + 2 < this.bytes) {
+        const high = hexDigit(this.copy[from + 1]);
+        const low = hexDigit(this.copy[from + 2]);
+        if (high >= 0 && low >= 0) {
+          byte = (high << 4) | low;
+          from += 2;
+        }
+      }
+      this.copy[to++] = <u8>byte;
+    }
+    this.bytes = to;
+  }
+}

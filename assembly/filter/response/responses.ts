@@ -1,0 +1,217 @@
+import { BUFFER_RESPONSE_BODY, getBuffer, setChunk } from "../../abi/buffers";
+import { monotonicMs } from "../../abi/clock";
+import { removeResponseHeader } from "../../abi/headers";
+import { arrivedBytes, arrivedPtr } from "../../abi/memory";
+import { getProperty, setProperty } from "../../abi/properties";
+import { Text } from "../../abi/text";
+import {
+  ATTEMPT_FAILED,
+  ATTEMPT_FOUND,
+  CAUSE_ANSWERED_HERE,
+  CAUSE_CLIENT_GONE,
+  CAUSE_COMPLETE,
+  CAUSE_UNKNOWN,
+  CAUSE_UPSTREAM_RESET,
+  Outcome,
+} from "../../core/accounts/outcome";
+import { AnswerEditor } from "../../core/response/answer_editor";
+import { ResponseReader } from "../../core/response/response_reader";
+import { u64At } from "../../wire/bytes";
+import { fnv1a64 } from "../../wire/hash";
+import { Digits } from "../digits";
+import {
+  HEADER_CONTENT_LENGTH,
+  PROPERTY_CACHED_TOKENS,
+  PROPERTY_COMPLETION_TOKENS,
+  PROPERTY_PROMPT_TOKENS,
+  PROPERTY_RESPONSE_CODE,
+  PROPERTY_RESPONSE_FLAGS,
+  PROPERTY_TTFT,
+  PROPERTY_UPSTREAM_ADDRESS,
+} from "../names";
+import { StreamState } from "../stream_state";
+import { StreamTable } from "../stream_table";
+import { Vm } from "../vm";
+
+/** The answer is fetched and scanned in pieces of this size, which stay in the cache. */
+const PIECE_BYTES: u32 = 65536;
+/** Until usage says otherwise: bytes of an answer in JSON per token of its text. */
+const BYTES_PER_TOKEN: u64 = 4;
+/** Envoy's response flag of a client that left (`DC`, envoy/stream_info/stream_info.h). */
+const FLAG_DOWNSTREAM_GONE: u64 = 0x4000;
+
+/** An answer's way through the filter: who gave it, when its tokens came, what it used, how it ended. */
+export class Responses {
+  private readonly outcome: Outcome = new Outcome();
+  private readonly digits: Digits = new Digits();
+
+  constructor(
+    private readonly vm: Vm,
+    private readonly table: StreamTable,
+  ) {}
+
+  headers(state: StreamState, endOfStream: bool): void {
+    state.responded = true;
+    if (state.answer != null || state.row < 0) return;
+    if (state.pickCount > 1) this.moveAccount(state);
+    if (endOfStream) {
+      state.completed = true;
+      return;
+    }
+    this.table.beginAnswer(state);
+    // The length changes with the body; without it the answer is chunked.
+    if (state.editor != null) removeResponseHeader(HEADER_CONTENT_LENGTH);
+  }
+
+  /** The end can be a call of its own without bytes. */
+  body(state: StreamState, arrived: u32, endOfStream: bool): void {
+    const reader = state.reader;
+    if (reader == null) return;
+    if (arrived > 0) {
+      this.time(state);
+      state.answerBytes += arrived;
+    }
+    const editor = state.editor;
+    if (editor != null) this.edit(editor, reader, arrived, endOfStream);
+    else this.read(reader, arrived);
+    if (endOfStream) this.complete(state, reader);
+  }
+
+  trailers(state: StreamState): void {
+    const reader = state.reader;
+    if (reader == null) return;
+    this.complete(state, reader);
+  }
+
+  /** The request is over, however it ended. */
+  end(state: StreamState): void {
+    if (state.account >= 0) this.vm.ledger.close(state.account, state.uncachedTokens, state.residentTokens);
+    if (state.row >= 0) this.settle(state);
+    this.table.remove(state);
+  }
+
+  /** A retry leads to another endpoint than the first: the request counts where it was served. */
+  private moveAccount(state: StreamState): void {
+    if (!getProperty(PROPERTY_UPSTREAM_ADDRESS)) return;
+    const ledger = this.vm.ledger;
+    const id = fnv1a64(arrivedPtr(), arrivedBytes());
+    if (ledger.id[state.account] == id) return;
+    for (let i = 1; i < state.pickCount; i++) {
+      const account = unchecked(state.picks[i]);
+      if (ledger.id[account] != id) continue;
+      ledger.move(state.account, account, state.uncachedTokens, state.residentTokens);
+      state.account = account;
+      return;
+    }
+  }
+
+  /** First token, last token, and the longest wait between two. */
+  private time(state: StreamState): void {
+    const nowMs = monotonicMs();
+    if (state.firstMs == 0) {
+      state.firstMs = nowMs;
+      // Its prompt has been computed.
+      if (state.account >= 0 && state.uncachedTokens > 0) {
+        this.vm.ledger.prefilled(state.account, state.uncachedTokens);
+        state.uncachedTokens = 0;
+      }
+    } else if (nowMs - state.lastMs > state.gapMaxMs) state.gapMaxMs = nowMs - state.lastMs;
+    state.lastMs = nowMs;
+  }
+
+  private read(reader: ResponseReader, arrived: u32): void {
+    for (let at: u32 = 0; at < arrived;) {
+      if (!getBuffer(BUFFER_RESPONSE_BODY, at, min(PIECE_BYTES, arrived - at)) || arrivedBytes() == 0) return;
+      at += arrivedBytes();
+      reader.feed(arrivedPtr(), arrivedBytes());
+    }
+  }
+
+  /** Reads the chunk and puts what the editor makes of it in its place. */
+  private edit(editor: AnswerEditor, reader: ResponseReader, arrived: u32, endOfStream: bool): void {
+    let bytes = 0;
+    if (arrived > 0 && getBuffer(BUFFER_RESPONSE_BODY, 0, arrived)) {
+      bytes = arrivedBytes();
+      reader.feed(arrivedPtr(), bytes);
+    }
+    editor.edit(arrivedPtr(), bytes, endOfStream);
+    setChunk(BUFFER_RESPONSE_BODY, arrived, editor.outPtr, editor.outBytes);
+  }
+
+  private complete(state: StreamState, reader: ResponseReader): void {
+    state.completed = true;
+    reader.finish();
+    this.tell(state, reader);
+  }
+
+  /** For access logs, which are written before the stream is gone. */
+  private tell(state: StreamState, reader: ResponseReader): void {
+    if (reader.isEventStream && state.firstMs > 0) {
+      this.number(PROPERTY_TTFT, <i64>(state.firstMs - state.startMs));
+    }
+    if (!reader.usageSeen) return;
+    this.number(PROPERTY_PROMPT_TOKENS, reader.promptTokens);
+    this.number(PROPERTY_COMPLETION_TOKENS, reader.completionTokens);
+    this.number(PROPERTY_CACHED_TOKENS, reader.cachedTokens);
+  }
+
+  private number(name: Text, value: i64): void {
+    if (value < 0) return;
+    const bytes = this.digits.write(<u64>value);
+    setProperty(name, this.digits.ptr, bytes);
+  }
+
+  private settle(state: StreamState): void {
+    const outcome = this.outcome;
+    const nowMs = monotonicMs();
+    outcome.reset();
+    outcome.row = state.row;
+    outcome.requestBytes = state.bodyBytes;
+    outcome.responseBytes = state.answerBytes;
+    outcome.durationMs = nowMs - state.startMs;
+    outcome.attempt = state.pickCount > 0 ? ATTEMPT_FOUND : ATTEMPT_FAILED;
+    const answer = state.answer;
+    if (answer != null) {
+      outcome.cause = CAUSE_ANSWERED_HERE;
+      outcome.status = answer.status;
+      outcome.reason = answer.index;
+    } else this.ofEndpoint(state, outcome);
+    this.vm.telemetry.finished(outcome);
+  }
+
+  private ofEndpoint(state: StreamState, outcome: Outcome): void {
+    const reader = state.reader;
+    if (reader != null) {
+      outcome.isEventStream = reader.isEventStream;
+      if (reader.isEventStream && state.firstMs > 0) {
+        outcome.firstTokenMs = state.firstMs - state.startMs;
+        outcome.lastTokenMs = state.lastMs - state.startMs;
+        outcome.tokenGapMaxMs = state.gapMaxMs;
+      }
+      if (reader.usageSeen) {
+        outcome.promptTokens = reader.promptTokens;
+        outcome.completionTokens = reader.completionTokens;
+        outcome.cachedTokens = reader.cachedTokens;
+      }
+      if (!reader.isError) {
+        outcome.estimatedCompletionTokens = reader.isEventStream
+          ? <i64>reader.contentEvents
+          : <i64>(state.answerBytes / BYTES_PER_TOKEN);
+      }
+      outcome.estimated = !reader.usageSeen;
+    }
+    // What bears usage is an answer that went well: one property less to read.
+    const isWell = reader != null && reader.usageSeen && state.completed;
+    outcome.status = isWell ? 200 : state.responded && getProperty(PROPERTY_RESPONSE_CODE) ? word() : 0;
+    if (state.completed) outcome.cause = CAUSE_COMPLETE;
+    else if (!getProperty(PROPERTY_RESPONSE_FLAGS)) outcome.cause = CAUSE_UNKNOWN;
+    else
+      outcome.cause =
+        (u64At(arrivedPtr()) & FLAG_DOWNSTREAM_GONE) != 0 ? CAUSE_CLIENT_GONE : CAUSE_UPSTREAM_RESET;
+  }
+}
+
+/** A number that the host returned: 8 bytes. */
+function word(): u32 {
+  return arrivedBytes() == 8 ? <u32>u64At(arrivedPtr()) : 0;
+}
