@@ -15,6 +15,8 @@ SPEED           ?= 1
 TRAFFIC         ?= on
 RUN_DIR         ?=
 QUICK           ?=
+N               ?= 1000000
+SEED            ?= 20261124
 export GATEWAY_PORT ADMIN_PORT CONTROLLER_PORT STATUS_PORT SERVERS_PORT POOLS TRACE SPEED TRAFFIC RUN_DIR QUICK
 
 ENVOY ?= $(CURDIR)/build/envoy/envoy
@@ -31,7 +33,7 @@ MISSING := $(if $(wildcard node_modules/.package-lock.json),,reinstall) $(if $(w
 
 # No half-written module survives a failed or interrupted compilation.
 .DELETE_ON_ERROR:
-.PHONY: help setup build run smoke test lint bench clean reinstall
+.PHONY: help setup build run smoke test fuzz lint bench clean reinstall
 
 help: ## List the targets and the variables
 	@echo 'Targets'
@@ -50,6 +52,8 @@ help: ## List the targets and the variables
 	  TRAFFIC         '$(TRAFFIC)'         'off: send nothing by itself' \
 	  RUN_DIR         '$(or $(RUN_DIR),-)' 'logs and generated files (-: build/run, build/smoke)' \
 	  QUICK           '$(or $(QUICK),-)'   '1: make bench takes less than 50 s' \
+	  N               '$(N)'               'make fuzz: bodies, and event streams, and requests' \
+	  SEED            '$(SEED)'            'make fuzz: the same seed, the same cases' \
 	  ENVOY           '$(ENVOY:$(CURDIR)/%=%)' 'the Envoy binary'
 
 setup: build/.setup ## Install what the project needs, pinned, into ignored folders
@@ -84,6 +88,9 @@ smoke: build ## The same stack on free ports, 400 requests, one JSON line
 
 test: build ## Every test; ends with "N passed, N failed"
 	@exec $(TSX) test/run.ts
+
+fuzz: build ## Hostile bodies, streams and headers against an oracle; counts
+	@N='$(N)' SEED='$(SEED)' exec $(TSX) test/fuzz/run.ts
 
 lint: build/.setup ## Format and lint both languages, check the types
 	@npx --no-install biome check --error-on-warnings .

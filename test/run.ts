@@ -28,6 +28,7 @@ async function main(): Promise<void> {
             "test/golden",
             "test/core",
             "test/emulator",
+            "test/fuzz",
             "test/bench",
           ],
           ["test/e2e", "test/cli"],
