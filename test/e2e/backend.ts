@@ -37,7 +37,7 @@ export interface Served {
   readonly sha256: string;
 }
 
-const IDLE: Load = { queue: 0, running: 0, kv: 0 };
+export const IDLE: Load = { queue: 0, running: 0, kv: 0 };
 
 /**
  * A model server that a test rules: its metrics, what it does with requests, and whether it listens. Asked for its
@@ -150,7 +150,8 @@ export class Backend {
   }
 }
 
-function metricsPage({ queue, running, kv }: Load): string {
+/** A vLLM's metrics page. */
+export function metricsPage({ queue, running, kv }: Load): string {
   const labels = '{engine="0",model_name="test-model"}';
   return [
     "# TYPE vllm:num_requests_running gauge",
