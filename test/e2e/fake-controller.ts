@@ -1,3 +1,4 @@
+import { HEADER_KIND, KIND_REPORT } from "../../assembly/wire/layout.ts";
 import { Server, ServerCredentials, type ServerDuplexStream } from "@grpc/grpc-js";
 import { parse, stringify } from "yaml";
 import { FEED_SERVICE } from "../../controller/src/push/feed-server.ts";
@@ -58,7 +59,10 @@ export class FakeController {
     this.opened++;
     this.calls.add(call);
     const drop = () => this.calls.delete(call);
-    call.on("data", (bytes: Uint8Array) => this.reports.push(decodeReport(bytes)));
+    call.on("data", (bytes: Uint8Array) => {
+      if (Buffer.from(bytes).readUInt16LE(HEADER_KIND) === KIND_REPORT)
+        this.reports.push(decodeReport(bytes));
+    });
     call.on("end", () => call.end());
     for (const end of ["cancelled", "error", "close"]) call.on(end, drop);
     call.write(this.greeting);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { HEADER_KIND, KIND_REPORT } from "../../assembly/wire/layout.ts";
 import { encodeTable } from "../../controller/src/table/encode.ts";
 import { fnv1a64 } from "../../controller/src/table/hash.ts";
 import { decodeReport, type Report } from "../../controller/src/table/report.ts";
@@ -96,6 +97,11 @@ export interface RigOptions {
   readonly workers?: number;
   readonly seed?: number;
   readonly configuration?: Readonly<Record<string, unknown>>;
+}
+
+/** KIND_* of a message of the wire format. */
+export function kindOf(message: Uint8Array): number {
+  return Buffer.from(message).readUInt16LE(HEADER_KIND);
 }
 
 /** Headers of which those in `more` come in the place of the same ones in `headers`. */
@@ -199,7 +205,7 @@ export class Rig {
 
   /** The last report of a stream to the controller. */
   report(stream = this.connect()): Report {
-    const last = stream.sent.at(-1);
+    const last = stream.sent.filter((message) => kindOf(message) === KIND_REPORT).at(-1);
     if (last === undefined) throw new Error("nothing was reported yet");
     return decodeReport(last);
   }
