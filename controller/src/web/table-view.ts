@@ -1,5 +1,5 @@
 import { fnv1a64 } from "../table/hash.ts";
-import type { PoolRow, TableRows } from "../table/rows.ts";
+import type { PoolRow, RouteRow, TableRows } from "../table/rows.ts";
 
 /** Picks of an endpoint (by id) over all Envoys. */
 export type PicksOf = (id: bigint) => bigint;
@@ -40,9 +40,24 @@ export interface TableView {
     readonly staleAfterMs: number;
     readonly clusters: readonly string[];
     readonly models: readonly string[];
+    /** Whether requests wait for their bodies. */
+    readonly readBody: boolean;
+    readonly rewrites: readonly RewriteView[];
+    readonly restoreModel: boolean;
+    readonly addUsage: boolean;
+    readonly apis: PoolRow["apis"];
     readonly endpoints: readonly EndpointView[];
   }[];
+  /** Routes on which the request's model chooses among these pools, in this order. */
+  readonly routes: readonly RouteRow[];
   readonly envoys: readonly EnvoyView[];
+}
+
+export interface RewriteView {
+  /** null: any model that has no rule of its own, and none. */
+  readonly model: string | null;
+  /** `share` is the chance of the target, above 0 to 1. */
+  readonly targets: readonly { readonly model: string; readonly weight: number; readonly share: number }[];
 }
 
 export interface EnvoyView {
@@ -76,9 +91,23 @@ export function tableView(
       staleAfterMs: pool.staleAfterMs,
       clusters: pool.clusters,
       models: pool.models.map((model) => model.name),
+      readBody: pool.readBody,
+      rewrites: pool.rewrites.map(rewriteView),
+      restoreModel: pool.restoreModel,
+      addUsage: pool.addUsage,
+      apis: pool.apis,
       endpoints: endpointViews(pool, picksOf, inFlightOf),
     })),
+    routes: rows.routes,
     envoys,
+  };
+}
+
+function rewriteView({ model, targets }: PoolRow["rewrites"][number]): RewriteView {
+  const total = targets.reduce((sum, { weight }) => sum + weight, 0);
+  return {
+    model: model === "" ? null : model,
+    targets: targets.map((target) => ({ ...target, share: target.weight / total })),
   };
 }
 
