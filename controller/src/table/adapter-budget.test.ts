@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { readPage } from "../scrape/engines.ts";
-import type { Endpoint, PoolSpec, Sample } from "../model.ts";
+import type { Endpoint, PoolSpec, RouteSpec, Sample } from "../model.ts";
 import { buildTable } from "./build.ts";
 import { decodeTable } from "./decode.ts";
 import { encodeTable } from "./encode.ts";
@@ -32,7 +32,11 @@ const POOL: PoolSpec = {
 };
 
 /** The table of endpoints that serve these pages, in their order. */
-function tableOf(pages: readonly string[]): TableRows {
+function tableOf(
+  pages: readonly string[],
+  over: Partial<PoolSpec> = {},
+  routes: readonly RouteSpec[] = [],
+): TableRows {
   const samples = new Map<string, Sample>();
   const endpoints = pages.map((page, index): Endpoint => {
     const ip = `10.0.${index >> 8}.${index & 255}`;
@@ -42,7 +46,8 @@ function tableOf(pages: readonly string[]): TableRows {
     const spec = { name: address, host: ip, port: 80, engine: "vllm" as const, scrape };
     return { pool: "default/llama", spec, ip, address, ready: true, draining: false };
   });
-  return buildTable({ pools: [POOL], routes: [], endpoints, samples, nowMs: 10, epoch: 1n, sequence: 1n });
+  const pools = [{ ...POOL, ...over }];
+  return buildTable({ pools, routes, endpoints, samples, nowMs: 10, epoch: 1n, sequence: 1n });
 }
 
 function page(running: readonly string[], waiting: readonly string[] = []): string {
@@ -90,6 +95,26 @@ describe("a table out of hostile pages", () => {
     assert.ok(bytes.byteLength > 4_100_000, `${bytes.byteLength} bytes`);
     assert.equal(new Set(sizes(rows)).size, 1);
     assert.deepEqual(tableOf(pages), rows);
+  });
+
+  it("leaves room for rewrites, APIs and routes, whose names are the configuration's", () => {
+    const pages = names(200, "e").map((endpoint) => page(names(256, `${endpoint}-`, 256)));
+    const targets = (rule: number) => names(20, `t${rule}-`, 256).map((model) => ({ model, weight: 1 }));
+    const over = {
+      rewrites: names(300, "m", 256).map((model, rule) => ({ model, targets: targets(rule) })),
+      apis: names(60, "/a", 200).map((suffix) => ({ suffix, api: "json" as const })),
+    };
+    const routes = names(500, "r", 500).map((name) => ({
+      name,
+      pathPrefix: "/",
+      headers: [],
+      pools: [{ pool: "default/llama", weight: 1 }],
+      byModel: true,
+    }));
+    const rows = tableOf(pages, over, routes);
+    const { bytes } = encodeTable(rows);
+    assert.ok(bytes.byteLength > 4_100_000, `${bytes.byteLength} bytes`);
+    assert.ok(rows.adaptersDropped! > tableOf(pages).adaptersDropped!);
   });
 
   it("keeps running adapters before waiting ones", () => {

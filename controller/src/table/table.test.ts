@@ -186,6 +186,51 @@ describe("building a table", () => {
   });
 });
 
+describe("building what decides a request's model, API and pool", () => {
+  const rewrites = [
+    { model: "chat", targets: [{ model: "llama", weight: 3 }] },
+    { targets: [{ model: "other", weight: 1 }] },
+  ];
+
+  it("gives a rule for any model the empty name, and keeps APIs and flags", () => {
+    const apis = [{ suffix: "/ask", api: "json" }] as const;
+    const [built] = build([], {}, [{ ...POOL, rewrites, apis, restoreModel: true, addUsage: true }]).pools;
+    assert.deepEqual(built?.rewrites, [
+      { model: "chat", targets: [{ model: "llama", weight: 3 }] },
+      { model: "", targets: [{ model: "other", weight: 1 }] },
+    ]);
+    assert.deepEqual([built?.apis, built?.restoreModel, built?.addUsage], [apis, true, true]);
+  });
+
+  it("gives a row to routes by model only, and the pools on them a flag and their bodies read", () => {
+    const pools = ["a", "b", "c"].map((name): PoolSpec => {
+      return { ...POOL, name, clusters: [name], models: [], readBody: "auto" };
+    });
+    const route = (name: string, byModel: boolean, ...names: readonly string[]): RouteSpec => ({
+      name,
+      pathPrefix: "/",
+      headers: [],
+      pools: names.map((pool) => ({ pool: `default/${pool}`, weight: 1 })),
+      byModel,
+    });
+    const rows = build([], {}, pools, [
+      route("models", true, "b", "gone", "a"),
+      route("plain", false, "c"),
+      route("nowhere", true, "gone"),
+    ]);
+    assert.deepEqual(rows.routes, [{ name: "models", pools: ["default/b", "default/a"] }]);
+    assert.deepEqual(
+      rows.pools.map(({ byModel, readBody }) => [byModel, readBody]),
+      [
+        [true, true],
+        [true, true],
+        [false, false],
+      ],
+    );
+    assert.deepEqual(decodeTable(encodeTable(rows).bytes), rows);
+  });
+});
+
 describe("encoding a table", () => {
   it("reads back as it was, for any rows", () => {
     const u32 = fc.nat({ max: 0x7fffffff });
@@ -210,7 +255,24 @@ describe("encoding a table", () => {
       },
       { requiredKeys: [], noNullPrototype: true },
     );
+    const target = plain({ model: name, weight: fc.integer({ min: 1, max: L.MAX_TARGET_WEIGHT }) });
+    const segment = fc.constantFrom("v1", "chat", "a.b~c", "%2F", "x");
+    const suffix = fc
+      .tuple(fc.array(segment, { minLength: 1, maxLength: 3 }), fc.boolean())
+      .map(([segments, named]) => `/${named ? "{model}/" : ""}${segments.join("/")}`);
     const pool = plain({
+      rewrites: fc.array(
+        plain({
+          model: fc.oneof(name, fc.constant("")),
+          targets: fc.array(target, { minLength: 1, maxLength: 4 }),
+        }),
+      ),
+      apis: fc.array(
+        plain({ suffix, api: fc.constantFrom("none" as const, "json" as const, "openai-audio" as const) }),
+      ),
+      restoreModel: fc.boolean(),
+      addUsage: fc.boolean(),
+      byModel: fc.boolean(),
       endpoints: fc.array(measured, { maxLength: 8 }),
       models: fc.array(plain({ name, adapter: fc.boolean() })),
       objectives: fc.array(plain({ name, priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }) })),
@@ -218,8 +280,8 @@ describe("encoding a table", () => {
       requireModel: fc.boolean(),
     });
     fc.assert(
-      fc.property(fc.array(pool, { maxLength: 5 }), (pools) => {
-        const rows = table(
+      fc.property(fc.array(pool, { maxLength: 5 }), fc.nat({ max: 3 }), (pools, routeCount) => {
+        const { pools: poolRows, ...rest } = table(
           ...pools.map((over, index) =>
             poolRow([], {
               ...over,
@@ -230,6 +292,11 @@ describe("encoding a table", () => {
             }),
           ),
         );
+        const routes = Array.from({ length: pools.length === 0 ? 0 : routeCount }, (_, index) => ({
+          name: `route ${index}`,
+          pools: poolRows.slice(index % poolRows.length).map((over) => over.name),
+        }));
+        const rows = { ...rest, pools: poolRows, routes };
         assert.deepEqual(decodeTable(encodeTable(rows).bytes), rows);
       }),
     );
@@ -284,6 +351,58 @@ describe("encoding a table", () => {
     refuses(mixed(Array(L.MAX_POOL_SCORERS + 1).fill(again)), "TABLE_BOUND", L.MAX_POOL_SCORERS);
   });
 
+  it("refuses rules, suffixes and routes that no reader takes, with the value and the bound", () => {
+    const target = { model: "t", weight: 1 };
+    const withRules =
+      (...rewrites: PoolRow["rewrites"]) =>
+      () =>
+        encodeTable(table(poolRow([], { rewrites })));
+    const weighing = (weight: number) => withRules({ model: "m", targets: [{ ...target, weight }] });
+    refuses(withRules({ model: "m", targets: [] }), "TABLE_VALUE", 1);
+    refuses(withRules({ model: "m", targets: [{ model: "", weight: 1 }] }), "TABLE_VALUE", "non-empty");
+    for (const weight of [0, -1, 0.5]) refuses(weighing(weight), "TABLE_VALUE", 1);
+    for (const weight of [L.MAX_TARGET_WEIGHT + 1, 1.5, Number.NaN]) {
+      refuses(weighing(weight), "TABLE_VALUE", L.MAX_TARGET_WEIGHT);
+    }
+    const targets = Array(L.MAX_RULE_TARGETS + 1).fill(target);
+    refuses(withRules({ model: "m", targets }), "TABLE_BOUND", L.MAX_RULE_TARGETS);
+    const long = "n".repeat(L.MAX_NAME_BYTES + 1);
+    refuses(withRules({ model: long, targets: [target] }), "TABLE_BOUND", L.MAX_NAME_BYTES);
+    refuses(
+      withRules({ model: "m", targets: [{ ...target, model: long }] }),
+      "TABLE_BOUND",
+      L.MAX_NAME_BYTES,
+    );
+
+    const withApis =
+      (...suffixes: readonly string[]) =>
+      () =>
+        encodeTable(table(poolRow([], { apis: suffixes.map((suffix) => ({ suffix, api: "json" })) })));
+    for (const suffix of ["", "/", "a", "/a/", "//a", "/a?b", "/{model}/{model}", "/x{model}", "/é"]) {
+      assert.throws(
+        withApis(suffix),
+        (error) => error instanceof PickerError && error.value === suffix,
+        suffix,
+      );
+    }
+    refuses(withApis(`/${"s".repeat(L.MAX_SUFFIX_BYTES)}`), "TABLE_BOUND", L.MAX_SUFFIX_BYTES);
+    refuses(withApis(...Array(L.MAX_POOL_APIS + 1).fill("/a")), "TABLE_BOUND", L.MAX_POOL_APIS);
+
+    const pool = poolRow([]);
+    const withRoutes =
+      (...routes: TableRows["routes"]) =>
+      () =>
+        encodeTable({ ...table(pool), routes });
+    const pools = [pool.name];
+    refuses(withRoutes({ name: "r", pools: [] }), "TABLE_VALUE", 1);
+    refuses(withRoutes({ name: "r", pools: ["ns/none"] }), "TABLE_VALUE", "the name of a pool");
+    refuses(withRoutes({ name: "r", pools: [...pools, ...pools] }), "TABLE_VALUE", "non-empty and unique");
+    refuses(withRoutes({ name: "r", pools }, { name: "r", pools }), "TABLE_VALUE", "non-empty and unique");
+    refuses(withRoutes({ name: "", pools }), "TABLE_VALUE", "non-empty and unique");
+    const name = "r".repeat(L.MAX_POOL_NAME_BYTES + 1);
+    refuses(withRoutes({ name, pools }), "TABLE_BOUND", L.MAX_POOL_NAME_BYTES);
+  });
+
   it("refuses names longer than readers take, however often they occur and wherever", () => {
     const name = "n".repeat(L.MAX_NAME_BYTES + 1);
     const pool = poolRow([]);
@@ -333,7 +452,14 @@ describe("the columns of other Envoys' load", () => {
 describe("reading a table", () => {
   it("never does anything but accept or refuse, whatever bytes are changed or cut off", () => {
     const adapters = { max: 2, entries: [{ name: "sql", state: "running" as const }] };
-    const { bytes } = encodeTable(table(poolRow([row(1, { kvUsedRatio: 0.5, adapters }), row(2)])));
+    const pool = poolRow([row(1, { kvUsedRatio: 0.5, adapters }), row(2)], {
+      rewrites: [
+        { model: "a", targets: ["x", "y"].map((model) => ({ model, weight: 1 })) },
+        { model: "", targets: [{ model: "z", weight: 1 }] },
+      ],
+      apis: [{ suffix: "/{model}/ask", api: "openai-chat" }],
+    });
+    const { bytes } = encodeTable({ ...table(pool), routes: [{ name: "r", pools: [pool.name] }] });
     const change = fc.tuple(fc.nat({ max: bytes.length - 1 }), fc.nat({ max: 255 }));
     fc.assert(
       fc.property(
