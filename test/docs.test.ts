@@ -5,6 +5,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { describe, it, test } from "node:test";
+import * as STAT_NAMES from "../assembly/filter/telemetry/stat_names.ts";
+import { ERROR_CODES } from "../assembly/wire/accounts.ts";
 import { portState } from "../controller/src/cli/processes.ts";
 import { PickerError } from "../controller/src/errors.ts";
 import type { Inventory } from "../controller/src/model.ts";
@@ -14,8 +16,11 @@ import { createScraper } from "../controller/src/scrape/scraper.ts";
 import { parseSettings } from "../controller/src/settings.ts";
 import { parsePools } from "../controller/src/sources/pools-parse.ts";
 import { POOLS_FILE } from "../controller/src/sources/pools-schema.ts";
+import { AccountsTotals } from "../controller/src/telemetry/accounts-totals.ts";
+import { CONTROLLER_METRICS, ENVOY_METRICS } from "../controller/src/telemetry/metric-catalogue.ts";
 import { createMetrics } from "../controller/src/web/metrics.ts";
 import { AdsServer } from "../controller/src/xds/ads-server.ts";
+import { metricsBlock, writtenBlock } from "./docs/metrics-table.ts";
 import { blocks, plain, prose, ROOT, read, spans, table } from "./docs/page.ts";
 import { mappings, type Schema } from "./docs/pools-keys.ts";
 import { outside, runPorts } from "./docs/run-environment.ts";
@@ -283,50 +288,58 @@ test("docs/responses.md has every answer of the filter, and no other", () => {
 });
 
 describe("docs/metrics.md", () => {
-  const page = read("docs/metrics.md");
+  it("has the catalogue's table: `npx tsx test/docs/metrics-table.ts` writes it", () => {
+    assert.equal(writtenBlock(), metricsBlock());
+  });
 
-  it("has every counter of the filter, and no other", () => {
+  it("has every word for an error", () => {
+    const rows = table(read("docs/metrics.md"), "`error_code`");
+    assert.deepEqual(
+      rows.map(([word]) => plain(word)),
+      ERROR_CODES,
+    );
+  });
+});
+
+describe("the catalogue of metrics", () => {
+  it("has every metric of the filter, and no other", () => {
     const sources = readdirSync(join(ROOT, "assembly/filter"), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".ts"))
       .map((name) => read(`assembly/filter/${name}`));
     const counters = sources.flatMap((source) => [...source.matchAll(/new Counter\("([^"]+)"\)/g)]);
-    assert.deepEqual(
-      table(page, "counter")
-        .map(([name]) => plain(name))
-        .sort(),
-      counters.map(([, name]) => name!).sort(),
-    );
+    const families = Object.entries(STAT_NAMES).filter(([name]) => name.startsWith("STAT_"));
+    const inCode = [
+      ...counters.map(([, name]) => name!),
+      ...families.map(([, name]) => String(name)),
+      ...STAT_NAMES.PAGE_HISTOGRAMS,
+    ];
+    assert.deepEqual(ENVOY_METRICS.map(({ name }) => name).sort(), inCode.sort());
   });
 
-  it("has every metric of the controller with its type and labels, and no other", async () => {
+  it("has every metric of the controller with its type, and no other", async () => {
     const setTimer = () => () => undefined;
-    const registry = createMetrics({
+    const page = createMetrics({
       rows: () => undefined,
       scrapes: () => scraper().stats(),
       modelLists: () => discovery().stats(),
-      feed: new FeedServer({ nowMs: () => 0, setTimer, onTrouble: () => undefined }),
+      feed: new FeedServer({
+        nowMs: () => 0,
+        setTimer,
+        onAccounts: () => undefined,
+        onTrouble: () => undefined,
+      }),
+      accounts: new AccountsTotals(() => 0),
       ads: new AdsServer({ setTimer, onNack: () => undefined }),
       tableErrors: () => 0,
       strandedPools: () => 0,
       configErrors: () => new Map(),
+      version: "0",
     });
-    const types = new Map(
-      [...(await registry.metrics()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, ...m]) => m) as [
-        string,
-        string,
-      ][],
-    );
-    const own = [...types.keys()].filter((name) => /^inference_/.test(name));
-    const rows = table(page, "metric | type");
-    assert.deepEqual(rows.map(([name]) => plain(name)).sort(), own.sort());
-    for (const [name, type, labels] of rows) {
-      const metric = registry.getSingleMetric(plain(name)) as unknown as { labelNames: readonly string[] };
-      assert.equal(type, types.get(plain(name)), name);
-      assert.deepEqual(spans(labels!), metric.labelNames, name);
-    }
+    const types = [...(await page.text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)];
+    const own = types.filter(([, name]) => !/^(?:process|nodejs)_/.test(name!));
     assert.deepEqual(
-      [...types.keys()].filter((name) => !/^(?:inference|process|nodejs)_/.test(name)),
-      [],
+      own.map(([, name, type]) => `${name} ${type}`).sort(),
+      CONTROLLER_METRICS.map(({ name, type }) => `${name} ${type}`).sort(),
     );
   });
 });

@@ -1,3 +1,4 @@
+import packageJson from "../../package.json" with { type: "json" };
 import type { PickerError } from "./errors.ts";
 import { FailureLog } from "./failure-log.ts";
 import { Handover, type Peer } from "./handover.ts";
@@ -14,6 +15,7 @@ import type { Settings } from "./settings.ts";
 import { watchPoolsFile } from "./sources/pools-file.ts";
 import { createResolver, type Lookup } from "./sources/resolve.ts";
 import { SCORER_NAMES } from "./table/names.ts";
+import { AccountsTotals } from "./telemetry/accounts-totals.ts";
 import type { Logger } from "./telemetry/logger.ts";
 import { createMetrics } from "./web/metrics.ts";
 import { type EnvoyView, type TableView, tableView } from "./web/table-view.ts";
@@ -80,10 +82,12 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       configErrors.set(error.code, (configErrors.get(error.code) ?? 0) + 1);
       logger.error({ code: error.code, path: error.path, line: error.line }, error.message);
     };
+    const accounts = new AccountsTotals(nowMs);
     const feed = new FeedServer({
       nowMs,
       setTimer,
-      onTrouble: (trouble) => logger.warn(trouble, "feed: a peer's report was refused"),
+      onAccounts: (message) => accounts.add(message),
+      onTrouble: (trouble) => logger.warn(trouble, "feed: a peer's message was refused"),
     });
     const ads = new AdsServer({
       setTimer,
@@ -266,14 +270,16 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       scrapes: () => scraper.stats(),
       modelLists: () => discovery.stats(),
       feed,
+      accounts,
       ads,
       tableErrors: () => tableErrors.count,
       strandedPools: () => resolver.stranded().size,
       configErrors: () => configErrors,
+      version: packageJson.version,
     });
     const web = await startWebServer(settings.web.host, settings.web.port, {
       ready,
-      metrics: async () => ({ contentType: metrics.contentType, body: await metrics.metrics() }),
+      metrics: async () => ({ contentType: metrics.contentType, body: await metrics.text() }),
       table,
     });
     closers.push(() => web.close());

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { performance } from "node:perf_hooks";
 import { afterEach, beforeEach, describe, it } from "node:test";
 import { credentials, status } from "@grpc/grpc-js";
+import { type AccountsMessage, encodeAccounts } from "../table/accounts.ts";
 import { buildTable } from "../table/build.ts";
 import { decodeTable } from "../table/decode.ts";
 import { type EncodedTable, encodeTable } from "../table/encode.ts";
@@ -63,11 +64,13 @@ describe("the feed", () => {
   let feed: FeedServer;
   let server: RpcServer;
   let troubles: FeedTrouble[];
+  let accounts: AccountsMessage[];
   let timers: (() => void)[];
   let peers: TestPeer<Uint8Array, Uint8Array>[];
 
   beforeEach(async () => {
     troubles = [];
+    accounts = [];
     timers = [];
     peers = [];
     feed = new FeedServer({
@@ -75,6 +78,10 @@ describe("the feed", () => {
       setTimer: (callback) => {
         timers.push(callback);
         return () => {};
+      },
+      onAccounts: (message) => {
+        if (message.node === "unwelcome") throw new Error("no room");
+        accounts.push(message);
       },
       onTrouble: (trouble) => troubles.push(trouble),
     });
@@ -240,6 +247,33 @@ describe("the feed", () => {
     );
     feed.publish(tableOf(1n));
     await good.until(() => good.received.length === 1);
+  });
+
+  it("hands on accounts as they come, and refuses what cannot be read or is not taken", async () => {
+    const message = (vm: bigint, node = "one"): AccountsMessage => ({
+      vm,
+      sequence: 1n,
+      node,
+      ageMs: 5,
+      rows: [{ pool: "ns/a", model: "m", target: "m", running: 1, counts: new Map([[0, 2]]) }],
+    });
+    const peer = dial();
+    peer.send(encodeAccounts(message(1n)));
+    peer.send(encodeAccounts(message(2n, "unwelcome")));
+    peer.send(encodeAccounts(message(3n)).subarray(0, 100));
+    peer.send(reportOf("one", { [A]: { requests: 3 } }));
+    await accepted(1);
+    assert.deepEqual(accounts, [message(1n)]);
+    const { accountsAccepted, accountsRefused, reportsRefused } = feed.counters();
+    assert.deepEqual([accountsAccepted, accountsRefused, reportsRefused], [1, 2, 0]);
+    assert.deepEqual(
+      troubles.map(({ reason, ended }) => [reason, ended]),
+      [["no room", false]],
+    );
+    assert.deepEqual(
+      feed.reports().map(({ node }) => node),
+      ["one"],
+    );
   });
 
   it("bears a report that it cannot read", async () => {

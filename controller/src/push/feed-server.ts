@@ -1,5 +1,7 @@
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
+import { KIND_ACCOUNTS } from "../../../assembly/wire/layout.ts";
+import { type AccountsMessage, decodeAccounts, messageKind } from "../table/accounts.ts";
 import { type EncodedTable, withRemote } from "../table/encode.ts";
 import { decodeReport, type Report } from "../table/report.ts";
 import type { SetTimer } from "../timer.ts";
@@ -9,7 +11,7 @@ import { ReportBudget } from "./report-budget.ts";
 
 /** A vanished Envoy's requests count as in flight for this long: it may only be dialling again. */
 const FORGET_AFTER_MS = 3000;
-/** Refused reports in a row after which the stream is ended; a few are borne, so that an Envoy with a newer filter still gets its tables. */
+/** Refused messages in a row after which the stream is ended; a few are borne, so that an Envoy with a newer filter still gets its tables. */
 const MAX_REFUSED_IN_A_ROW = 8;
 
 type FeedCall = ServerDuplexStream<Uint8Array, Uint8Array>;
@@ -17,7 +19,9 @@ type FeedCall = ServerDuplexStream<Uint8Array, Uint8Array>;
 export interface FeedServerDeps {
   readonly nowMs: () => number;
   readonly setTimer: SetTimer;
-  /** Once per stream, at its first refused report, and when a stream is ended for what it sent. */
+  /** Takes what a VM of an Envoy has counted; what it throws refuses the message. */
+  readonly onAccounts: (accounts: AccountsMessage) => void;
+  /** Once per stream, at its first refused message, and when a stream is ended for what it sent. */
   readonly onTrouble: (trouble: FeedTrouble) => void;
 }
 
@@ -42,7 +46,7 @@ interface FeedStream {
 }
 
 /**
- * The feed: tables down, reports up, both as raw bytes of `assembly/wire/layout.ts`. The filter opens
+ * The feed: tables down, reports and accounts up, all as raw bytes of `assembly/wire/layout.ts`. The filter opens
  * the stream and is sent the newest table at once, then each one published; a receiver that does not
  * keep up skips to the newest, it never queues more than one.
  */
@@ -56,6 +60,8 @@ export class FeedServer {
   private opened = 0;
   private reportsAccepted = 0;
   private reportsRefused = 0;
+  private accountsAccepted = 0;
+  private accountsRefused = 0;
   private tablesSent = 0;
   private tablesSkipped = 0;
 
@@ -95,6 +101,8 @@ export class FeedServer {
       streamsOpened: this.opened,
       reportsAccepted: this.reportsAccepted,
       reportsRefused: this.reportsRefused,
+      accountsAccepted: this.accountsAccepted,
+      accountsRefused: this.accountsRefused,
       tablesSent: this.tablesSent,
       tablesSkipped: this.tablesSkipped,
     };
@@ -161,18 +169,27 @@ export class FeedServer {
   private receive(stream: FeedStream, bytes: Uint8Array): void {
     if (stream.ended) return;
     if (!stream.budget.spend(bytes.byteLength, this.deps.nowMs())) {
-      this.end(stream, status.RESOURCE_EXHAUSTED, "too many reports");
+      this.end(stream, status.RESOURCE_EXHAUSTED, "too many messages");
       return;
     }
-    let report: Report;
+    const isAccounts = messageKind(bytes) === KIND_ACCOUNTS;
     try {
-      report = decodeReport(bytes);
+      if (isAccounts) {
+        this.deps.onAccounts(decodeAccounts(bytes));
+        this.accountsAccepted += 1;
+      } else {
+        this.take(stream, decodeReport(bytes));
+        this.reportsAccepted += 1;
+      }
+      stream.refusedInARow = 0;
     } catch (error) {
+      if (isAccounts) this.accountsRefused += 1;
+      else this.reportsRefused += 1;
       this.refuse(stream, error instanceof Error ? error.message : String(error));
-      return;
     }
-    stream.refusedInARow = 0;
-    this.reportsAccepted += 1;
+  }
+
+  private take(stream: FeedStream, report: Report): void {
     if (report.node !== "" && report.node !== stream.node) {
       this.loads.forget(stream.node, stream);
       this.picks.forget(stream.node, stream);
@@ -183,7 +200,6 @@ export class FeedServer {
   }
 
   private refuse(stream: FeedStream, reason: string): void {
-    this.reportsRefused += 1;
     stream.refusedInARow += 1;
     if (stream.refusedInARow > MAX_REFUSED_IN_A_ROW) this.end(stream, status.INVALID_ARGUMENT, reason);
     else if (stream.refusedInARow === 1) this.trouble(stream, reason, false);

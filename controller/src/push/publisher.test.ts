@@ -16,7 +16,12 @@ function rig() {
     return () => undefined;
   };
   const publisher = new Publisher({
-    feed: new FeedServer({ nowMs: () => state.nowMs, setTimer, onTrouble: () => undefined }),
+    feed: new FeedServer({
+      nowMs: () => state.nowMs,
+      setTimer,
+      onAccounts: () => undefined,
+      onTrouble: () => undefined,
+    }),
     nowMs: () => state.nowMs,
     setTimer,
     epoch: 1n,

@@ -33,7 +33,12 @@ describe("the gRPC port", () => {
   });
 
   async function serve(tls: ServerTls | undefined): Promise<RpcServer> {
-    const feed = new FeedServer({ nowMs: () => 0, setTimer: processTimer, onTrouble: () => {} });
+    const feed = new FeedServer({
+      nowMs: () => 0,
+      setTimer: processTimer,
+      onAccounts: () => {},
+      onTrouble: () => {},
+    });
     feed.publish(encodeTable({ epoch: 1n, sequence: 1n, pools: [], routes: [] }));
     const server = await startRpcServer({
       host: "127.0.0.1",

@@ -3,6 +3,9 @@ import type { FeedServer } from "../push/feed-server.ts";
 import type { ModelListStats } from "../scrape/model-discovery.ts";
 import type { ScrapeStats } from "../scrape/scraper.ts";
 import type { EndpointRow, PoolRow, TableRows } from "../table/rows.ts";
+import { accountsPage } from "../telemetry/accounts-page.ts";
+import type { AccountsTotals } from "../telemetry/accounts-totals.ts";
+import { controllerMetric, helpOf } from "../telemetry/metric-catalogue.ts";
 import type { AdsServer } from "../xds/ads-server.ts";
 
 /** Where the metrics are read from at the moment they are asked for. */
@@ -12,6 +15,8 @@ export interface MetricSources {
   readonly scrapes: () => ScrapeStats;
   readonly modelLists: () => ModelListStats;
   readonly feed: FeedServer;
+  /** Requests and answers over all Envoys. */
+  readonly accounts: AccountsTotals;
   readonly ads: AdsServer;
   /** Tables that could not be encoded since the start. */
   readonly tableErrors: () => number;
@@ -19,119 +24,91 @@ export interface MetricSources {
   readonly strandedPools: () => number;
   /** Errors of the pools file and of name resolution since the start, by code. */
   readonly configErrors: () => ReadonlyMap<string, number>;
+  /** This program's. */
+  readonly version: string;
+}
+
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly text: () => Promise<string>;
 }
 
 /**
  * The controller's Prometheus page. `inference_pool_*` keep the reference picker's names; a mean is over
- * the endpoints that reported a fresh value, and absent if none did.
+ * the endpoints that reported a fresh value, and absent if none did. Names, labels and descriptions are the
+ * catalogue's.
  */
-export function createMetrics(sources: MetricSources): Registry {
+export function createMetrics(sources: MetricSources): MetricsPage {
   const registry = new Registry();
   // Event-loop lag, memory and CPU of this process.
   collectDefaultMetrics({ register: registry });
   poolGauges(registry, sources);
   endpointMetrics(registry, sources);
-  total(registry, "inference_picker_scrapes_total", "Scrapes by result", ["result"], (set) => {
+  total(registry, "inference_picker_scrapes_total", (set) => {
     const stats = sources.scrapes();
     set(stats.succeeded, { result: "success" });
     for (const [failure, count] of Object.entries(stats.failed)) set(count, { result: failure });
   });
-  total(registry, "inference_picker_scrape_seconds_total", "Time in scrapes", [], (set) =>
+  total(registry, "inference_picker_scrape_seconds_total", (set) =>
     set(sources.scrapes().durationMs / 1000, {}),
   );
-  gauge(registry, "inference_picker_scrape_targets", "Endpoints that are scraped", [], (set) =>
-    set(sources.scrapes().targets, {}),
+  gauge(registry, "inference_picker_scrape_targets", (set) => set(sources.scrapes().targets, {}));
+  total(registry, "inference_picker_scrape_adapters_dropped_total", (set) =>
+    set(sources.scrapes().adaptersDropped, {}),
   );
-  total(
-    registry,
-    "inference_picker_scrape_adapters_dropped_total",
-    "Adapter names of metrics pages that were too long or too many",
-    [],
-    (set) => set(sources.scrapes().adaptersDropped, {}),
-  );
-  total(registry, "inference_picker_model_lists_total", "Lists of models by result", ["result"], (set) => {
+  total(registry, "inference_picker_model_lists_total", (set) => {
     const stats = sources.modelLists();
     set(stats.succeeded, { result: "success" });
     for (const [failure, count] of Object.entries(stats.failed)) set(count, { result: failure });
   });
-  total(
-    registry,
-    "inference_picker_model_names_dropped_total",
-    "Names in lists of models that were too long or too many",
-    [],
-    (set) => set(sources.modelLists().dropped, {}),
+  total(registry, "inference_picker_model_names_dropped_total", (set) =>
+    set(sources.modelLists().dropped, {}),
   );
-  gauge(
-    registry,
-    "inference_picker_pools_stranded",
-    "Pools none of whose names resolves, on earlier endpoints",
-    [],
-    (set) => set(sources.strandedPools(), {}),
+  gauge(registry, "inference_picker_pools_stranded", (set) => set(sources.strandedPools(), {}));
+  total(registry, "inference_picker_table_errors_total", (set) => set(sources.tableErrors(), {}));
+  gauge(registry, "inference_picker_table_adapters_dropped", (set) =>
+    set(sources.rows()?.adaptersDropped ?? 0, {}),
   );
-  total(registry, "inference_picker_table_errors_total", "Tables that could not be encoded", [], (set) =>
-    set(sources.tableErrors(), {}),
+  gauge(registry, "inference_picker_table_models_dropped", (set) =>
+    set(sources.rows()?.modelsDropped ?? 0, {}),
   );
-  gauge(
-    registry,
-    "inference_picker_table_adapters_dropped",
-    "Adapters for which the newest table has no room",
-    [],
-    (set) => set(sources.rows()?.adaptersDropped ?? 0, {}),
-  );
-  gauge(
-    registry,
-    "inference_picker_table_models_dropped",
-    "Listed models for which the newest table has no room",
-    [],
-    (set) => set(sources.rows()?.modelsDropped ?? 0, {}),
-  );
-  gauge(registry, "inference_picker_table_sequence", "Sequence of the newest table", [], (set) =>
+  gauge(registry, "inference_picker_table_sequence", (set) =>
     set(Number(sources.rows()?.sequence ?? 0n), {}),
   );
-  gauge(registry, "inference_picker_feed_streams", "Open feed streams", [], (set) =>
-    set(sources.feed.counters().streams, {}),
-  );
-  total(registry, "inference_picker_feed_tables_total", "Tables by outcome", ["outcome"], (set) => {
+  gauge(registry, "inference_picker_feed_streams", (set) => set(sources.feed.counters().streams, {}));
+  total(registry, "inference_picker_feed_tables_total", (set) => {
     const { tablesSent, tablesSkipped } = sources.feed.counters();
     set(tablesSent, { outcome: "sent" });
     set(tablesSkipped, { outcome: "skipped" });
   });
-  total(registry, "inference_picker_feed_reports_total", "Reports by outcome", ["outcome"], (set) => {
+  total(registry, "inference_picker_feed_reports_total", (set) => {
     const { reportsAccepted, reportsRefused } = sources.feed.counters();
     set(reportsAccepted, { outcome: "accepted" });
     set(reportsRefused, { outcome: "refused" });
   });
-  gauge(registry, "inference_picker_ads_streams", "Open ADS streams", [], (set) =>
-    set(sources.ads.states().length, {}),
-  );
-  total(registry, "inference_picker_ads_nacks_total", "Responses that an Envoy rejected", [], (set) =>
-    set(sources.ads.nacks, {}),
-  );
-  total(
-    registry,
-    "inference_picker_config_errors_total",
-    "Errors in configuration, by code",
-    ["code"],
-    (set) => {
-      for (const [code, count] of sources.configErrors()) set(count, { code });
-    },
-  );
-  return registry;
+  total(registry, "inference_picker_feed_accounts_total", (set) => {
+    const { accountsAccepted, accountsRefused } = sources.feed.counters();
+    set(accountsAccepted, { outcome: "accepted" });
+    set(accountsRefused, { outcome: "refused" });
+  });
+  gauge(registry, "inference_picker_accounts_vms", (set) => set(sources.accounts.size, {}));
+  gauge(registry, "inference_extension_info", (set) => set(1, { build_ref: sources.version }));
+  gauge(registry, "inference_picker_ads_streams", (set) => set(sources.ads.states().length, {}));
+  total(registry, "inference_picker_ads_nacks_total", (set) => set(sources.ads.nacks, {}));
+  total(registry, "inference_picker_config_errors_total", (set) => {
+    for (const [code, count] of sources.configErrors()) set(count, { code });
+  });
+  return {
+    contentType: registry.contentType,
+    text: async () => `${await registry.metrics()}\n${accountsPage(sources.accounts.list())}`,
+  };
 }
 
 type Set = (value: number, labels: Record<string, string>) => void;
 
-function gauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  labels: readonly string[],
-  read: (set: Set) => void,
-): void {
+function gauge(registry: Registry, name: string, read: (set: Set) => void): void {
   new Gauge({
-    name,
-    help,
-    labelNames: [...labels],
+    ...described(name),
     registers: [registry],
     collect() {
       this.reset();
@@ -140,18 +117,15 @@ function gauge(
   });
 }
 
+function described(name: string): { name: string; help: string; labelNames: string[] } {
+  const metric = controllerMetric(name);
+  return { name, help: helpOf(metric), labelNames: [...metric.labels] };
+}
+
 /** A counter whose total is kept elsewhere. */
-function total(
-  registry: Registry,
-  name: string,
-  help: string,
-  labels: readonly string[],
-  read: (set: Set) => void,
-): void {
+function total(registry: Registry, name: string, read: (set: Set) => void): void {
   new Counter({
-    name,
-    help,
-    labelNames: [...labels],
+    ...described(name),
     registers: [registry],
     collect() {
       this.reset();
@@ -161,8 +135,8 @@ function total(
 }
 
 function poolGauges(registry: Registry, sources: MetricSources): void {
-  const mean = (name: string, help: string, column: (endpoint: EndpointRow) => number | undefined) =>
-    gauge(registry, name, help, ["namespace", "name"], (set) => {
+  const mean = (name: string, column: (endpoint: EndpointRow) => number | undefined) =>
+    gauge(registry, name, (set) => {
       for (const pool of sources.rows()?.pools ?? []) {
         const values = pool.endpoints.filter((endpoint) => fresh(pool, endpoint)).map(column);
         const known = values.filter((value) => value !== undefined);
@@ -170,25 +144,18 @@ function poolGauges(registry: Registry, sources: MetricSources): void {
           set(known.reduce((sum, value) => sum + value, 0) / known.length, poolLabels(pool));
       }
     });
-  mean("inference_pool_average_kv_cache_utilization", "Mean KV-cache use, 0 to 1", (row) => row.kvUsedRatio);
-  mean("inference_pool_average_queue_size", "Mean of queued requests", (row) => row.queuedRequests);
-  mean("inference_pool_average_running_requests", "Mean of running requests", (row) => row.runningRequests);
-  gauge(
-    registry,
-    "inference_pool_ready_pods",
-    "Endpoints that may be picked",
-    ["namespace", "name"],
-    (set) => {
-      for (const pool of sources.rows()?.pools ?? []) {
-        set(pool.endpoints.filter((row) => row.ready && !row.draining).length, poolLabels(pool));
-      }
-    },
-  );
+  mean("inference_pool_average_kv_cache_utilization", (row) => row.kvUsedRatio);
+  mean("inference_pool_average_queue_size", (row) => row.queuedRequests);
+  mean("inference_pool_average_running_requests", (row) => row.runningRequests);
+  gauge(registry, "inference_pool_ready_pods", (set) => {
+    for (const pool of sources.rows()?.pools ?? []) {
+      set(pool.endpoints.filter((row) => row.ready && !row.draining).length, poolLabels(pool));
+    }
+  });
 }
 
 function endpointMetrics(registry: Registry, sources: MetricSources): void {
-  const labels = ["namespace", "name", "model_server_pod"];
-  gauge(registry, "inference_pool_per_pod_queue_size", "Queued requests of an endpoint", labels, (set) => {
+  gauge(registry, "inference_pool_per_pod_queue_size", (set) => {
     for (const pool of sources.rows()?.pools ?? []) {
       for (const row of pool.endpoints) {
         if (fresh(pool, row) && row.queuedRequests !== undefined)
@@ -196,20 +163,14 @@ function endpointMetrics(registry: Registry, sources: MetricSources): void {
       }
     }
   });
-  gauge(
-    registry,
-    "inference_picker_endpoint_age_seconds",
-    "Age of an endpoint's measurements",
-    labels,
-    (set) => {
-      for (const pool of sources.rows()?.pools ?? []) {
-        for (const row of pool.endpoints) {
-          if (row.ageMs !== undefined) set(row.ageMs / 1000, endpointLabels(pool, row));
-        }
+  gauge(registry, "inference_picker_endpoint_age_seconds", (set) => {
+    for (const pool of sources.rows()?.pools ?? []) {
+      for (const row of pool.endpoints) {
+        if (row.ageMs !== undefined) set(row.ageMs / 1000, endpointLabels(pool, row));
       }
-    },
-  );
-  total(registry, "inference_picker_picks_total", "Picks that the Envoys reported", labels, (set) => {
+    }
+  });
+  total(registry, "inference_picker_picks_total", (set) => {
     for (const pool of sources.rows()?.pools ?? []) {
       for (const row of pool.endpoints) set(Number(sources.feed.picksOf(row.id)), endpointLabels(pool, row));
     }
