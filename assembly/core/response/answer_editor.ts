@@ -10,6 +10,7 @@ import { UsageStrip } from "./usage_strip";
  *
  * Memory: the output of one call and one event, at most; both buffers grow to what was needed once.
  */
+@unmanaged
 export class AnswerEditor {
   private out: GrowingBytes = new GrowingBytes();
   private restore: ModelRestore = new ModelRestore(this.out);

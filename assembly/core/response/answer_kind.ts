@@ -9,22 +9,19 @@ export const KIND_EVENT_STREAM: i32 = 2;
 export const KIND_OTHER: i32 = 3;
 
 /** The longest beginning that decides: `event:` or `retry:`. */
-const CAPACITY_BYTES: i32 = 8;
+const CAPACITY_BYTES: usize = 8;
 
 /**
  * Tells from an answer's first bytes what it is: `{` or `[` after white space is JSON; `data:`, `event:`,
  * `id:`, `retry:` and a comment's `:` begin an event stream.
  */
+@unmanaged
 export class AnswerKind {
   /** KIND_* */
   kind: i32 = KIND_UNDECIDED;
   /** Bytes at `ptr` that were needed to decide, and that the caller has to read first. */
   bytes: i32 = 0;
-  private buffer: StaticArray<u8> = new StaticArray<u8>(CAPACITY_BYTES);
-
-  get ptr(): usize {
-    return changetype<usize>(this.buffer);
-  }
+  ptr: usize = heap.alloc(CAPACITY_BYTES);
 
   reset(): void {
     this.kind = KIND_UNDECIDED;
@@ -36,7 +33,8 @@ export class AnswerKind {
     while (at < end && this.kind == KIND_UNDECIDED) {
       const byte: u32 = load<u8>(at++);
       if (this.bytes == 0 && isJsonSpace(byte)) continue;
-      unchecked((this.buffer[this.bytes++] = <u8>byte));
+      store<u8>(this.ptr + <usize>this.bytes, <u8>byte);
+      this.bytes++;
       this.decide(byte);
     }
     return at;
@@ -58,7 +56,7 @@ export class AnswerKind {
   private compare(field: string): void {
     if (this.bytes > field.length) return;
     for (let at = 0; at < this.bytes; at++) {
-      if (<i32>unchecked(this.buffer[at]) != field.charCodeAt(at)) return;
+      if (<i32>load<u8>(this.ptr + <usize>at) != field.charCodeAt(at)) return;
     }
     this.kind = this.bytes == field.length ? KIND_EVENT_STREAM : KIND_UNDECIDED;
   }

@@ -30,6 +30,7 @@ const WORD_EVENT_BYTES: i32 = 5;
  * CR or both, one space behind the colon is no part of the value, a blank line ends an event. Nothing is
  * copied, nothing is kept but the place in the line.
  */
+@unmanaged
 export class EventLines {
   /** PART_* of the last `next`; its bytes are [from, to). */
   part: i32 = PART_NONE;
@@ -63,7 +64,7 @@ export class EventLines {
   }
 
   /** Goes on to the next part, in [at, end), and returns the address behind it. */
-  next(at: usize, end: usize): usize {
+  @inline next(at: usize, end: usize): usize {
     this.part = PART_NONE;
     if (this.state == LINE_START) {
       if (at == end) return end;
@@ -121,7 +122,8 @@ export class EventLines {
     return end;
   }
 
-  private setPart(from: usize, to: usize): void {
+
+  @inline private setPart(from: usize, to: usize): void {
     if (this.word == WORD_DATA && this.wordBytes == WORD_DATA_BYTES) this.part = PART_DATA;
     else if (this.word == WORD_EVENT && this.wordBytes == WORD_EVENT_BYTES) this.part = PART_NAME;
     this.from = from;
@@ -130,7 +132,8 @@ export class EventLines {
     this.atValueStart = false;
   }
 
-  private endLine(at: usize): usize {
+
+  @inline private endLine(at: usize): usize {
     this.state = LINE_START;
     this.afterReturn = load<u8>(at) == CARRIAGE_RETURN;
     return at + 1;

@@ -1,4 +1,13 @@
-import { isJsonSpace, isMatch, matchColon, matchText, NO_MATCH } from "./json_tokens";
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COMMA,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  QUOTE,
+} from "../body/json_bytes";
+import { isJsonSpace, isMatch, matchColon, matchWord, NO_MATCH, wordOf } from "./json_tokens";
 
 /** What to do with an event. */
 export const EVENT_KEEP: i32 = 0;
@@ -7,19 +16,15 @@ export const EVENT_DROP: i32 = 1;
 /** The event is there for more: only the bytes [cutFrom, cutTo) go. */
 export const EVENT_CUT: i32 = 2;
 
-const QUOTE: u8 = 0x22;
-const BACKSLASH: u8 = 0x5c;
-const COMMA: u8 = 0x2c;
-const OPEN_BRACE: u8 = 0x7b;
-const CLOSE_BRACE: u8 = 0x7d;
-const OPEN_BRACKET: u8 = 0x5b;
-const CLOSE_BRACKET: u8 = 0x5d;
-const LETTER_U: u8 = 0x75;
+const LETTER_U: i8 = 0x75;
+const USAGE: u64 = wordOf('usage"');
+const CHOICES: u64 = wordOf('choices"');
 
 /**
  * Looks for the `usage` of a whole event of a chat or completion stream: an object of the data's own, beside
  * `choices`. Events of other streams, and events that are no such JSON in one `data` line, are kept.
  */
+@unmanaged
 export class EventUsage {
   /** The member with one comma beside it; set for EVENT_CUT. */
   cutFrom: usize = 0;
@@ -59,10 +64,10 @@ export class EventUsage {
       if (at >= this.end) return false;
       const first = load<u8>(value);
       const isLast = load<u8>(at) == CLOSE_BRACE;
-      if (isMatch(matchText(key + 1, keyEnd, 'choices"'))) {
+      if (isMatch(matchWord(key + 1, keyEnd, CHOICES, 8))) {
         this.hasChoices = true;
         this.choicesAreEmpty = first == OPEN_BRACKET && load<u8>(this.skipSpace(value + 1)) == CLOSE_BRACKET;
-      } else if (first == OPEN_BRACE && isMatch(matchText(key + 1, keyEnd, 'usage"'))) {
+      } else if (first == OPEN_BRACE && isMatch(matchWord(key + 1, keyEnd, USAGE, 6))) {
         this.hasUsage = true;
         this.cutFrom = comma != 0 ? comma : key;
         this.cutTo = comma != 0 || isLast ? valueEnd : at + 1;
@@ -116,17 +121,17 @@ export class EventUsage {
 }
 
 function hasUsageKey(at: usize, end: usize): bool {
-  const quotes = i8x16.splat(QUOTE);
+  const quotes = i8x16.splat(<i8>QUOTE);
   const letters = i8x16.splat(LETTER_U);
   while (at + 17 <= end) {
     let mask = i8x16.bitmask(v128.and(i8x16.eq(v128.load(at), quotes), i8x16.eq(v128.load(at, 1), letters)));
     for (; mask != 0; mask &= mask - 1) {
-      if (isMatch(matchText(at + <usize>ctz<i32>(mask) + 1, end, 'usage"'))) return true;
+      if (isMatch(matchWord(at + <usize>ctz<i32>(mask) + 1, end, USAGE, 6))) return true;
     }
     at += 16;
   }
   for (; at + 7 <= end; at++) {
-    if (load<u8>(at) == QUOTE && isMatch(matchText(at + 1, end, 'usage"'))) return true;
+    if (load<u8>(at) == QUOTE && isMatch(matchWord(at + 1, end, USAGE, 6))) return true;
   }
   return false;
 }

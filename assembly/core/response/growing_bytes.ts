@@ -1,17 +1,15 @@
 const LEAST_CAPACITY_BYTES: i32 = 1024;
 
 /** Bytes that are appended. The block only grows: room once needed is needed again. */
+@unmanaged
 export class GrowingBytes {
   bytes: i32 = 0;
-  private block: StaticArray<u8> = new StaticArray<u8>(0);
-
   /** Address of the first byte; moves when the block grows. */
-  get ptr(): usize {
-    return changetype<usize>(this.block);
-  }
+  ptr: usize = 0;
+  private capacityBytes: i32 = 0;
 
   get end(): usize {
-    return changetype<usize>(this.block) + <usize>this.bytes;
+    return this.ptr + <usize>this.bytes;
   }
 
   clear(): void {
@@ -33,11 +31,10 @@ export class GrowingBytes {
   }
 
   private reserve(bytes: i32): void {
-    if (bytes <= this.block.length) return;
-    let capacity = max(this.block.length, LEAST_CAPACITY_BYTES);
+    if (bytes <= this.capacityBytes) return;
+    let capacity = max(this.capacityBytes, LEAST_CAPACITY_BYTES);
     while (capacity < bytes) capacity <<= 1;
-    const block = new StaticArray<u8>(capacity);
-    memory.copy(changetype<usize>(block), this.ptr, <usize>this.bytes);
-    this.block = block;
+    this.ptr = this.ptr == 0 ? heap.alloc(<usize>capacity) : heap.realloc(this.ptr, <usize>capacity);
+    this.capacityBytes = capacity;
   }
 }

@@ -1,18 +1,35 @@
+import { BACKSLASH, OPEN_BRACE, OPEN_BRACKET, QUOTE } from "../body/json_bytes";
 import { BLOCK_BYTES, escapes, maskOf, prefixXor } from "./block_masks";
-import { isMatch, matchKey, matchText, NO_MATCH, TOO_SHORT } from "./json_tokens";
-import { Lookahead } from "./lookahead";
+import { HeldBytes } from "./held_bytes";
+import { isMatch, matchKey, matchWord, NO_MATCH, TOO_SHORT, wordOf } from "./json_tokens";
 import { ShortText } from "./short_text";
 import { TokenUsage } from "./token_usage";
 import { UsageReader } from "./usage_reader";
 
-const QUOTE: u8 = 0x22;
-const BACKSLASH: u8 = 0x5c;
 /** `{` and `[` are the same byte once bit 0x20 is set, and so are `}` and `]`; nothing else becomes these. */
 const CASE_BIT: u8 = 0x20;
 const OPENING: u8 = 0x7b;
 const CLOSING: u8 = 0x7d;
 
-/** First letters of the keys that are read: c e o r t u. */
+// The keys that are read, with their closing quotes; of longer ones the beginning and the rest.
+const USAGE: u64 = wordOf('usage"');
+const ERROR: u64 = wordOf('error"');
+const OBJECT: u64 = wordOf('object"');
+const TYPE: u64 = wordOf('type"');
+const TEXT: u64 = wordOf('text"');
+const ROLE: u64 = wordOf('role"');
+const CONTENT: u64 = wordOf('content"');
+const REFUSAL: u64 = wordOf('refusal"');
+const TOOL_CALLS: u64 = wordOf("tool_cal");
+const TOOL_CALLS_REST: u64 = wordOf('ls"');
+const REASONING: u64 = wordOf("reasonin");
+const REASONING_REST: u64 = wordOf('g"');
+const REASONING_CONTENT_MIDDLE: u64 = wordOf("g_conten");
+const REASONING_CONTENT_REST: u64 = wordOf('t"');
+/** The value of an `object` or `type`, behind its opening quote. */
+const ERROR_VALUE: u64 = wordOf('error"');
+
+/** First letters of the keys: c e o r t u. */
 const LETTERS: u32 =
   (1 << (0x63 - 0x61)) |
   (1 << (0x65 - 0x61)) |
@@ -22,14 +39,9 @@ const LETTERS: u32 =
   (1 << (0x75 - 0x61));
 
 /** A key, its colon, white space around it, and the value as far as it is read. */
-const WINDOW_BYTES: i32 = 96;
+const WINDOW_BYTES: usize = 96;
 /** The longest type that means something has 41 bytes. */
 export const TYPE_CAPACITY_BYTES: i32 = 48;
-
-// What a look at a string says.
-const LOOK_ON: i32 = 0;
-const LOOK_SHORT: i32 = 1;
-const LOOK_USAGE: i32 = 2;
 
 /**
  * Goes over a JSON text, in pieces cut anywhere, and reads the few keys that say what an answer or an event
@@ -45,7 +57,8 @@ const LOOK_USAGE: i32 = 2;
  * the outcome depends on its bytes, not on how they are cut. Keys written with escapes are not found, nor
  * those whose value does not begin within WINDOW_BYTES.
  */
-export class JsonOutline extends Lookahead {
+@unmanaged
+export class JsonOutline {
   /** There is an `error` that is not null, or a `type` or `object` that is "error". */
   errorSeen: bool = false;
   /** The `type`, if it is a string; "" else. */
@@ -53,6 +66,7 @@ export class JsonOutline extends Lookahead {
 
   private usage: TokenUsage;
   private usageReader: UsageReader;
+  private held: HeldBytes = new HeldBytes();
   private inUsage: bool = false;
   /** All bits set within a string, else 0. */
   private inString: u64 = 0;
@@ -64,22 +78,19 @@ export class JsonOutline extends Lookahead {
   /** A string of a delta that is empty. */
   private emptyTextSeen: bool = false;
   private roleSeen: bool = false;
-  /** What the last look said, and for LOOK_USAGE the address of its opening brace. */
-  private said: i32 = LOOK_ON;
-  private brace: usize = 0;
-  private rest: StaticArray<u8> = new StaticArray<u8>(<i32>BLOCK_BYTES);
+  private rest: usize = heap.alloc(BLOCK_BYTES);
 
   constructor(usage: TokenUsage) {
-    super();
     this.usage = usage;
     this.usageReader = new UsageReader(usage);
-    this.setWindow(WINDOW_BYTES);
+    this.held.reset(WINDOW_BYTES);
   }
 
   /** Ready for the next text. */
-  begin(): void {
+  @inline begin(): void {
     this.errorSeen = false;
     this.type.reset();
+    this.held.bytes = 0;
     this.inUsage = false;
     this.inString = 0;
     this.isEscaped = 0;
@@ -87,41 +98,42 @@ export class JsonOutline extends Lookahead {
     this.textSeen = false;
     this.emptyTextSeen = false;
     this.roleSeen = false;
-    this.heldBytes = 0;
   }
 
   /**
    * The text brings something generated: a string of a delta that is not empty, a call of a tool, or a string
    * that is empty because a token is not a whole character yet. A role with an empty string brings nothing.
    */
-  get hasTokens(): bool {
+  @inline get hasTokens(): bool {
     return this.textSeen || (this.emptyTextSeen && !this.roleSeen);
   }
 
-  protected scan(at: usize, end: usize): usize {
-    while (at < end) {
-      if (this.inUsage) {
-        at = this.usageReader.feed(at, end);
-        if (!this.usageReader.done) return end;
-        this.inUsage = false;
-        this.usage.commit();
-        continue;
-      }
-      at = this.scanText(at, end);
-      if (this.said == LOOK_SHORT) return at;
-      if (this.said == LOOK_USAGE) {
-        this.usageReader.begin();
-        this.inUsage = true;
-        at = this.brace + 1;
-      }
+  /** Takes the next bytes of the text. */
+  @inline feed(at: usize, end: usize): void {
+    const held = this.held;
+    if (held.bytes != 0) {
+      at = this.feedHeld(at, end);
+      if (at == end) return;
     }
+    const stop = this.scan(at, end);
+    if (stop != end) held.keep(stop, end);
+  }
+
+  private feedHeld(at: usize, end: usize): usize {
+    const held = this.held;
+    const before = held.bytes;
+    const taken = held.fill(at, end);
+    const stop = this.scan(held.ptr, held.end);
+    if (at + taken != end) return held.resume(at, before, stop);
+    held.keep(stop, held.end);
     return end;
   }
 
-  /** Goes on to `end`, or to the opening quote of a key for which `said` is not LOOK_ON. */
-  private scanText(at: usize, end: usize): usize {
-    const quote = i8x16.splat(QUOTE);
-    const backslash = i8x16.splat(BACKSLASH);
+  /** Goes on to `end`, or to the opening quote of a key that cannot be read yet. */
+  private scan(at: usize, end: usize): usize {
+    if (this.inUsage) at = this.readUsage(at, end);
+    const quote = i8x16.splat(<i8>QUOTE);
+    const backslash = i8x16.splat(<i8>BACKSLASH);
     const caseBit = i8x16.splat(CASE_BIT);
     const opening = i8x16.splat(OPENING);
     const closing = i8x16.splat(CLOSING);
@@ -165,8 +177,8 @@ export class JsonOutline extends Lookahead {
         quotes &= ~(codes ^ (backslashes | isEscaped));
         isEscaped = ((codes & backslashes) >> (<u64>bytes - 1)) & 1;
       }
-      const strings = prefixXor(quotes) ^ inString;
       const wasInString = inString;
+      const strings = prefixXor(quotes) ^ inString;
       inString = <u64>((<i64>strings) >> 63);
       // A block within a string has no brackets.
       if (quotes == 0 && wasInString != 0) {
@@ -194,24 +206,34 @@ export class JsonOutline extends Lookahead {
           i8x16.eq(foldedC, closing),
           i8x16.eq(foldedD, closing),
         );
-      for (let left = quotes & strings; left != 0; left &= left - 1) {
-        const place = <usize>ctz<u64>(left);
-        const key = at + place + 1;
-        if (key != end && !isLetterOfKey(load<u8>(key))) continue;
-        const before = ((<u64>1) << (<u64>place)) - 1;
-        const keyDepth = depth + <i32>popcnt<u64>(opens & before) - <i32>popcnt<u64>(closes & before);
-        const said = this.look(key, end, keyDepth);
-        if (said == LOOK_ON) continue;
-        this.said = said;
-        this.inString = 0;
-        this.isEscaped = 0;
-        this.depth = keyDepth;
-        return at + place;
-      }
-      depth += <i32>popcnt<u64>(opens) - <i32>popcnt<u64>(closes);
       at += bytes;
+      let isUsage = false;
+      for (let left = quotes & strings; left != 0; left &= left - 1) {
+        const place = <u64>ctz<u64>(left);
+        const key = at - bytes + <usize>place + 1;
+        if (key != end && !isLetterOfKey(load<u8>(key))) continue;
+        const before = ((<u64>1) << place) - 1;
+        const keyDepth = depth + <i32>popcnt<u64>(opens & before) - <i32>popcnt<u64>(closes & before);
+        if (key + 8 <= end && !mayBeKey(load<u32>(key), keyDepth)) continue;
+        const brace = this.look(key, end, keyDepth);
+        if (brace == NO_MATCH) continue;
+        depth = keyDepth;
+        inString = 0;
+        isEscaped = 0;
+        if (brace == TOO_SHORT) {
+          this.inString = 0;
+          this.isEscaped = 0;
+          this.depth = depth;
+          return key - 1;
+        }
+        this.usageReader.begin();
+        this.inUsage = true;
+        isUsage = true;
+        at = this.readUsage(brace + 1, end);
+        break;
+      }
+      if (!isUsage) depth += <i32>popcnt<u64>(opens) - <i32>popcnt<u64>(closes);
     }
-    this.said = LOOK_ON;
     this.inString = inString;
     this.isEscaped = isEscaped;
     this.depth = depth;
@@ -221,59 +243,81 @@ export class JsonOutline extends Lookahead {
   /** An address where a whole block can be loaded whose first `bytes` bytes are those at `at`. */
   @inline private readable(at: usize, bytes: usize): usize {
     if (at + BLOCK_BYTES <= (<usize>memory.size()) << 16) return at;
-    memory.copy(changetype<usize>(this.rest), at, bytes);
-    return changetype<usize>(this.rest);
+    memory.copy(this.rest, at, bytes);
+    return this.rest;
   }
 
-  /** LOOK_* for the string whose first byte behind its opening quote is at `key`. */
-  private look(key: usize, end: usize, depth: i32): i32 {
-    const windowEnd = key - 1 + <usize>WINDOW_BYTES;
-    const limit = min<usize>(end, windowEnd);
-    const found = this.read(key, limit, depth);
-    if (isMatch(found)) {
-      this.brace = found;
-      return LOOK_USAGE;
+  private readUsage(at: usize, end: usize): usize {
+    at = this.usageReader.feed(at, end);
+    if (this.usageReader.done) {
+      this.inUsage = false;
+      this.usage.commit();
     }
-    return found == TOO_SHORT && end < windowEnd ? LOOK_SHORT : LOOK_ON;
+    return at;
+  }
+
+  /** `read` within the key's window: what is not clear by then is no match. */
+  private look(key: usize, end: usize, depth: i32): usize {
+    const windowEnd = key - 1 + WINDOW_BYTES;
+    const found = this.read(key, min<usize>(end, windowEnd), depth);
+    return found == TOO_SHORT && end >= windowEnd ? NO_MATCH : found;
   }
 
   /**
-   * Reads a key and the beginning of its value, takes what they say into the fields, and returns NO_MATCH or
-   * TOO_SHORT; for a `usage` that is an object the address of its brace.
+   * Reads the string whose first byte behind its opening quote is at `key`, and the beginning of its value, and
+   * takes what they say into the fields: NO_MATCH, or TOO_SHORT; for a `usage` that is an object the address of
+   * its brace.
    */
   private read(key: usize, end: usize, depth: i32): usize {
-    if (depth < 1 || depth > 4) return NO_MATCH;
-    if (key == end) return TOO_SHORT;
-    const letter = load<u8>(key);
-    if (depth == 4) return this.readDelta(letter, key, end);
-    if (depth == 3) return letter == 0x74 ? this.readText(matchKey(key, end, 'text"')) : NO_MATCH;
-    if (letter == 0x75) return readUsage(key, end);
-    if (letter == 0x65) return this.readError(key, end, depth);
-    if (depth == 2) return NO_MATCH;
-    if (letter == 0x6f) return this.readObject(key, end);
-    if (letter != 0x74) return NO_MATCH;
-    const value = matchKey(key, end, 'type"');
-    return value == NO_MATCH ? this.readText(matchKey(key, end, 'text"')) : this.readType(value, end);
+    switch (depth) {
+      case 1:
+      case 2: {
+        const brace = matchKey(key, end, USAGE, 6);
+        if (brace != NO_MATCH) return isMatch(brace) && load<u8>(brace) != OPEN_BRACE ? NO_MATCH : brace;
+        const error = matchKey(key, end, ERROR, 6);
+        if (error != NO_MATCH) return this.readError(error, depth);
+        return depth == 1 ? this.readOwn(key, end) : NO_MATCH;
+      }
+      case 3:
+        return this.readText(matchKey(key, end, TEXT, 5));
+      case 4:
+        return this.readDelta(key, end);
+    }
+    return NO_MATCH;
   }
 
-  private readDelta(letter: u32, key: usize, end: usize): usize {
-    if (letter == 0x63) return this.readDeltaText(matchKey(key, end, 'content"'), end);
-    if (letter == 0x74) {
-      const value = matchKey(key, end, 'tool_calls"');
-      if (!isMatch(value)) return value;
-      if (load<u8>(value) == 0x5b) this.textSeen = true;
-      return NO_MATCH;
+  /** Keys of the text itself, beside those that may also be in an object of it. */
+  private readOwn(key: usize, end: usize): usize {
+    const object = matchKey(key, end, OBJECT, 7);
+    if (object != NO_MATCH) return this.readObject(object, end);
+    const type = matchKey(key, end, TYPE, 5);
+    if (type != NO_MATCH) return this.readType(type, end);
+    return this.readText(matchKey(key, end, TEXT, 5));
+  }
+
+  private readDelta(key: usize, end: usize): usize {
+    let value = matchKey(key, end, CONTENT, 8);
+    if (value != NO_MATCH) return this.readDeltaText(value, end);
+    value = matchKey(key, end, ROLE, 5);
+    if (value != NO_MATCH) {
+      if (isMatch(value) && load<u8>(value) == QUOTE) this.roleSeen = true;
+      return value == TOO_SHORT ? TOO_SHORT : NO_MATCH;
     }
-    if (letter != 0x72) return NO_MATCH;
-    let value = matchKey(key, end, 'role"');
-    if (isMatch(value)) {
-      if (load<u8>(value) == QUOTE) this.roleSeen = true;
-      return NO_MATCH;
+    let rest = matchWord(key, end, REASONING, 8);
+    if (rest == TOO_SHORT) return TOO_SHORT;
+    if (rest != NO_MATCH) {
+      value = matchKey(rest, end, REASONING_REST, 2);
+      if (value == NO_MATCH) {
+        rest = matchWord(rest, end, REASONING_CONTENT_MIDDLE, 8);
+        value = isMatch(rest) ? matchKey(rest, end, REASONING_CONTENT_REST, 2) : rest;
+      }
+      return this.readDeltaText(value, end);
     }
-    if (value == NO_MATCH) value = matchKey(key, end, 'reasoning"');
-    if (value == NO_MATCH) value = matchKey(key, end, 'reasoning_content"');
-    if (value == NO_MATCH) value = matchKey(key, end, 'refusal"');
-    return this.readDeltaText(value, end);
+    rest = matchWord(key, end, TOOL_CALLS, 8);
+    if (rest == NO_MATCH) return this.readDeltaText(matchKey(key, end, REFUSAL, 8), end);
+    value = isMatch(rest) ? matchKey(rest, end, TOOL_CALLS_REST, 3) : rest;
+    if (isMatch(value) && load<u8>(value) == OPEN_BRACKET) this.textSeen = true;
+    return value == TOO_SHORT ? TOO_SHORT : NO_MATCH;
   }
 
   /** The value is text that was generated, if it is a string. */
@@ -294,18 +338,18 @@ export class JsonOutline extends Lookahead {
   }
 
   /** Of the text itself any error but null; in an object, where `false` and the like are possible too, only an object. */
-  private readError(key: usize, end: usize, depth: i32): usize {
-    const value = matchKey(key, end, 'error"');
+  private readError(value: usize, depth: i32): usize {
     if (!isMatch(value)) return value;
     const first = load<u8>(value);
-    if (depth == 1 ? first != 0x6e : first == 0x7b) this.errorSeen = true;
+    // Not the `n` of null.
+    if (depth == 1 ? first != 0x6e : first == OPEN_BRACE) this.errorSeen = true;
     return NO_MATCH;
   }
 
-  private readObject(key: usize, end: usize): usize {
-    const value = matchKey(key, end, 'object"');
+  private readObject(value: usize, end: usize): usize {
     if (!isMatch(value)) return value;
-    const behind = matchText(value, end, '"error"');
+    if (load<u8>(value) != QUOTE) return NO_MATCH;
+    const behind = matchWord(value + 1, end, ERROR_VALUE, 6);
     if (isMatch(behind)) this.errorSeen = true;
     return behind == TOO_SHORT ? TOO_SHORT : NO_MATCH;
   }
@@ -330,8 +374,31 @@ function isLetterOfKey(byte: u32): bool {
   return place < 26 && ((LETTERS >> place) & 1) != 0;
 }
 
-/** The brace that opens the object; NO_MATCH for a `usage` that is something else. */
-function readUsage(key: usize, end: usize): usize {
-  const value = matchKey(key, end, 'usage"');
-  return isMatch(value) && load<u8>(value) != OPENING ? NO_MATCH : value;
+/** A string that begins with these four bytes may be a key that is read at this depth. */
+// prettier-ignore
+@inline
+function mayBeKey(word: u32, depth: i32): bool {
+  switch (depth) {
+    case 1:
+      return (
+        word == <u32>USAGE ||
+        word == <u32>ERROR ||
+        word == <u32>OBJECT ||
+        word == <u32>TYPE ||
+        word == <u32>TEXT
+      );
+    case 2:
+      return word == <u32>USAGE || word == <u32>ERROR;
+    case 3:
+      return word == <u32>TEXT;
+    case 4:
+      return (
+        word == <u32>CONTENT ||
+        word == <u32>ROLE ||
+        word == <u32>REASONING ||
+        word == <u32>TOOL_CALLS ||
+        word == <u32>REFUSAL
+      );
+  }
+  return false;
 }

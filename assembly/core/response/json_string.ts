@@ -1,10 +1,7 @@
-import { hexDigit, meaningOfEscape } from "../body/json_bytes";
+import { BACKSLASH, hexDigit, LETTER_U, meaningOfEscape, QUOTE } from "../body/json_bytes";
 import { GrowingBytes } from "./growing_bytes";
 import { NO_MATCH, TOO_SHORT } from "./json_tokens";
 
-const QUOTE: u32 = 0x22;
-const BACKSLASH: u32 = 0x5c;
-const LETTER_U: u32 = 0x75;
 const HEX_DIGITS: string = "0123456789abcdef";
 /** A backslash, `u`, four digits. */
 const UNIT_BYTES: usize = 6;

@@ -1,11 +1,11 @@
+import { BACKSLASH, QUOTE } from "../body/json_bytes";
 import { GrowingBytes } from "./growing_bytes";
+import { HeldBytes } from "./held_bytes";
 import { appendString, matchString, MOST_ESCAPED_BYTES } from "./json_string";
-import { isMatch, matchKey, NO_MATCH, TOO_SHORT } from "./json_tokens";
-import { Lookahead } from "./lookahead";
+import { isMatch, matchKey, NO_MATCH, TOO_SHORT, wordOf } from "./json_tokens";
 
-const QUOTE: u8 = 0x22;
-const BACKSLASH: u32 = 0x5c;
-const LETTER_M: u8 = 0x6d;
+const LETTER_M: i8 = 0x6d;
+const MODEL: u64 = wordOf('model"');
 
 /** A key `"model"`, its colon, the value's quotes, and white space. */
 const BESIDE_NAME_BYTES: i32 = 64;
@@ -15,52 +15,66 @@ const BESIDE_NAME_BYTES: i32 = 64;
  * at any depth: a raw `"model"` before a colon can stand in no JSON string. Held back are only bytes that may
  * still be such a key and value.
  */
-export class ModelRestore extends Lookahead {
+@unmanaged
+export class ModelRestore {
   private out: GrowingBytes;
   private isOn: bool = false;
   private target: GrowingBytes = new GrowingBytes();
   /** The client's name as a JSON string. */
   private name: GrowingBytes = new GrowingBytes();
-  private windowEndBytes: usize = 0;
+  private held: HeldBytes = new HeldBytes();
+  private windowBytes: usize = 0;
   /** The last byte before those that are scanned next. */
   private lastByte: u32 = 0;
   /** The last match's value. */
   private value: usize = 0;
 
   constructor(out: GrowingBytes) {
-    super();
     this.out = out;
   }
 
   /** Ready for the next answer. Either name empty: everything passes as it is. */
   begin(target: usize, targetBytes: i32, name: usize, nameBytes: i32): void {
     this.isOn = targetBytes != 0 && nameBytes != 0;
-    this.heldBytes = 0;
+    this.held.bytes = 0;
     if (!this.isOn) return;
     this.target.clear();
     this.target.append(target, target + <usize>targetBytes);
     this.name.clear();
     appendString(this.name, name, name + <usize>nameBytes);
-    const windowBytes = targetBytes * MOST_ESCAPED_BYTES + BESIDE_NAME_BYTES;
-    this.windowEndBytes = <usize>windowBytes;
-    this.setWindow(windowBytes);
+    this.windowBytes = <usize>(targetBytes * MOST_ESCAPED_BYTES + BESIDE_NAME_BYTES);
+    this.held.reset(this.windowBytes);
     this.lastByte = 0;
   }
 
   /** Takes the next bytes of the answer. */
   take(at: usize, end: usize): void {
     if (at == end) return;
-    if (this.isOn) this.feed(at, end);
-    else this.out.append(at, end);
+    if (!this.isOn) {
+      this.out.append(at, end);
+      return;
+    }
+    const held = this.held;
+    if (held.bytes != 0) {
+      const before = held.bytes;
+      const taken = held.fill(at, end);
+      const stop = this.scan(held.ptr, held.end);
+      if (at + taken == end) {
+        held.keep(stop, held.end);
+        return;
+      }
+      at = held.resume(at, before, stop);
+    }
+    held.keep(this.scan(at, end), end);
   }
 
   /** The answer has ended: what was held back is no match. */
   finish(): void {
-    if (this.heldBytes != 0) this.out.append(this.heldPtr, this.heldPtr + this.heldBytes);
-    this.heldBytes = 0;
+    if (this.held.bytes != 0) this.out.append(this.held.ptr, this.held.end);
+    this.held.bytes = 0;
   }
 
-  protected scan(at: usize, end: usize): usize {
+  private scan(at: usize, end: usize): usize {
     const start = at;
     let copied = at;
     let stop = end;
@@ -89,9 +103,9 @@ export class ModelRestore extends Lookahead {
 
   /** The address behind the value if a key `model` that has the target's name begins at `quote`; NO_MATCH, TOO_SHORT. */
   private match(quote: usize, end: usize): usize {
-    const windowEnd = quote + this.windowEndBytes;
+    const windowEnd = quote + this.windowBytes;
     const limit = min<usize>(end, windowEnd);
-    let behind = matchKey(quote + 1, limit, 'model"');
+    let behind = matchKey(quote + 1, limit, MODEL, 6);
     if (isMatch(behind)) {
       this.value = behind;
       behind =
@@ -105,7 +119,7 @@ export class ModelRestore extends Lookahead {
 
 /** First quote in [at, end) with an `m` behind it, or that is the last byte; else `end`. */
 function findQuoteBeforeM(at: usize, end: usize): usize {
-  const quotes = i8x16.splat(QUOTE);
+  const quotes = i8x16.splat(<i8>QUOTE);
   const letters = i8x16.splat(LETTER_M);
   while (at + 17 <= end) {
     const mask = i8x16.bitmask(

@@ -1,3 +1,4 @@
+import { OPEN_BRACKET } from "../body/json_bytes";
 import { AnswerKind, KIND_EVENT_STREAM, KIND_JSON, KIND_UNDECIDED } from "./answer_kind";
 import { EventLines, PART_DATA, PART_END, PART_NAME } from "./event_lines";
 import { JsonOutline, TYPE_CAPACITY_BYTES } from "./json_outline";
@@ -18,6 +19,7 @@ const NO_MARK: i32 = -1;
  * Every byte is looked at, none is kept: about 1 KB an object, nothing is allocated after the constructor.
  * Nothing is checked either; of an answer in no known form the outcome is "unknown".
  */
+@unmanaged
 export class ResponseReader {
   /** Events with a `data` line, without the `[DONE]` one. An event counts when it ends. */
   events: u32 = 0;
@@ -106,12 +108,14 @@ export class ResponseReader {
     if (this.isEventStream) this.endEvent();
   }
 
-  private take(at: usize, end: usize): void {
+
+  @inline private take(at: usize, end: usize): void {
     if (this.isJson) this.outline.feed(at, end);
     else if (this.isEventStream) this.takeLines(at, end);
   }
 
-  private takeLines(at: usize, end: usize): void {
+
+  @inline private takeLines(at: usize, end: usize): void {
     const lines = this.lines;
     while (at < end) {
       at = lines.next(at, end);
@@ -134,13 +138,16 @@ export class ResponseReader {
 
 
   @inline private compareMark(at: usize, end: usize): void {
+    // As nearly all data begins.
+    if (this.markBytes == 0 && at != end && load<u8>(at) != OPEN_BRACKET) this.markBytes = NO_MARK;
     while (at < end && this.markBytes >= 0 && this.markBytes < DONE_MARK.length) {
       this.markBytes =
         <i32>load<u8>(at++) == DONE_MARK.charCodeAt(this.markBytes) ? this.markBytes + 1 : NO_MARK;
     }
   }
 
-  private endEvent(): void {
+
+  @inline private endEvent(): void {
     if (!this.hasData) {
       // A name alone is no event, and does not outlive the blank line.
       this.name.reset();
@@ -150,18 +157,16 @@ export class ResponseReader {
       this.done = true;
     } else {
       this.events++;
-      this.judge(this.name.bytes != 0 && !this.name.equals("message") ? this.name : this.outline.type);
+      if (this.name.bytes != 0 && !this.name.equals("message")) this.judge(this.name);
+      else if (this.outline.type.bytes != 0) this.judge(this.outline.type);
+      else if (this.outline.hasTokens) this.contentEvents++;
       if (this.outline.errorSeen) this.errorSeen = true;
     }
     this.beginEvent();
   }
 
-  /** `type`: the event's name or, if it has none, its data's type; "" if that has none either. */
+  /** `type`: the event's name or, if it has none, its data's type. */
   private judge(type: ShortText): void {
-    if (type.bytes == 0) {
-      if (this.outline.hasTokens) this.contentEvents++;
-      return;
-    }
     if (type.endsWith(".delta") || type.equals("content_block_delta")) {
       this.contentEvents++;
     } else if (
@@ -176,7 +181,8 @@ export class ResponseReader {
     }
   }
 
-  private beginEvent(): void {
+
+  @inline private beginEvent(): void {
     this.name.reset();
     this.hasData = false;
     this.markBytes = 0;

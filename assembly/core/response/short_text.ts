@@ -1,24 +1,32 @@
 /** Collects a short text in a buffer of fixed size, in pieces cut anywhere. What does not fit is dropped. */
+@unmanaged
 export class ShortText {
   bytes: i32 = 0;
   /** More came than fits: the text equals nothing. */
   tooLong: bool = false;
 
-  private buffer: StaticArray<u8>;
+  private ptr: usize;
+  private capacityBytes: i32;
 
   constructor(capacityBytes: i32) {
-    this.buffer = new StaticArray<u8>(capacityBytes);
+    this.ptr = heap.alloc(<usize>capacityBytes);
+    this.capacityBytes = capacityBytes;
   }
 
-  reset(): void {
+
+  @inline reset(): void {
     this.bytes = 0;
     this.tooLong = false;
   }
 
 
   @inline add(byte: u32): void {
-    if (this.bytes == this.buffer.length) this.tooLong = true;
-    else unchecked((this.buffer[this.bytes++] = <u8>byte));
+    if (this.bytes == this.capacityBytes) {
+      this.tooLong = true;
+    } else {
+      store<u8>(this.ptr + <usize>this.bytes, <u8>byte);
+      this.bytes++;
+    }
   }
 
   addRun(at: usize, end: usize): void {
@@ -33,10 +41,9 @@ export class ShortText {
   endsWith(ascii: string): bool {
     const length = ascii.length;
     if (this.tooLong || this.bytes < length) return false;
-    const start = changetype<usize>(this.buffer) + <usize>(this.bytes - length);
+    const start = this.ptr + <usize>(this.bytes - length);
     for (let at = 0; at < length; at++) {
-      const wanted = load<u16>(changetype<usize>(ascii) + ((<usize>at) << 1));
-      if (<u32>load<u8>(start + <usize>at) != <u32>wanted) return false;
+      if (<i32>load<u8>(start + <usize>at) != ascii.charCodeAt(at)) return false;
     }
     return true;
   }

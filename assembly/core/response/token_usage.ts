@@ -22,12 +22,13 @@ const ABSENT: i64 = -2;
  * and continuous usage repeats all of it. An object without any count (the length of a recording, a JSON
  * schema that describes a `usage`) is ignored.
  */
+@unmanaged
 export class TokenUsage {
   /** There was an object with a count. */
   seen: bool = false;
 
-  private latest: StaticArray<i64> = new StaticArray<i64>(COUNTS);
-  private reading: StaticArray<i64> = new StaticArray<i64>(COUNTS);
+  private latest: usize = heap.alloc((<usize>COUNTS) << 3);
+  private reading: usize = heap.alloc((<usize>COUNTS) << 3);
 
   constructor() {
     this.reset();
@@ -35,31 +36,31 @@ export class TokenUsage {
 
   reset(): void {
     this.seen = false;
-    for (let count = 0; count < COUNTS; count++) unchecked((this.latest[count] = UNKNOWN_COUNT));
+    for (let count = 0; count < COUNTS; count++) put(this.latest, count, UNKNOWN_COUNT);
     this.begin();
   }
 
   /** An object begins. */
   begin(): void {
-    for (let count = 0; count < COUNTS; count++) unchecked((this.reading[count] = ABSENT));
+    for (let count = 0; count < COUNTS; count++) put(this.reading, count, ABSENT);
   }
 
   /** The object being read has this number; UNKNOWN_COUNT if it cannot be a count. */
   set(count: i32, tokens: i64): void {
-    this.reading[count] = tokens;
+    put(this.reading, count, tokens);
   }
 
   /** The object is whole. */
   commit(): void {
     let isCounted = false;
     for (let count = 0; count < COUNTS; count++) {
-      if (unchecked(this.reading[count]) >= 0) isCounted = true;
+      if (countAt(this.reading, count) >= 0) isCounted = true;
     }
     if (!isCounted) return;
     this.seen = true;
     for (let count = 0; count < COUNTS; count++) {
-      const tokens = unchecked(this.reading[count]);
-      if (tokens != ABSENT) unchecked((this.latest[count] = tokens));
+      const tokens = countAt(this.reading, count);
+      if (tokens != ABSENT) put(this.latest, count, tokens);
     }
   }
 
@@ -68,15 +69,15 @@ export class TokenUsage {
    * beside the cache. Where a total alone is given (ranking), it is the prompt's.
    */
   get prompt(): i64 {
-    const given = unchecked(this.latest[COUNT_PROMPT]);
+    const given = countAt(this.latest, COUNT_PROMPT);
     if (given >= 0) return given;
-    const input = unchecked(this.latest[COUNT_INPUT]);
+    const input = countAt(this.latest, COUNT_INPUT);
     if (input >= 0) {
-      const read = unchecked(this.latest[COUNT_CACHE_READ]);
-      const creation = unchecked(this.latest[COUNT_CACHE_CREATION]);
+      const read = countAt(this.latest, COUNT_CACHE_READ);
+      const creation = countAt(this.latest, COUNT_CACHE_CREATION);
       return input + max<i64>(read, 0) + max<i64>(creation, 0);
     }
-    return this.givenCompletion < 0 ? unchecked(this.latest[COUNT_TOTAL]) : UNKNOWN_COUNT;
+    return this.givenCompletion < 0 ? countAt(this.latest, COUNT_TOTAL) : UNKNOWN_COUNT;
   }
 
   /** Tokens generated; where only prompt and total are given (embeddings), what is between them. -1 if unknown. */
@@ -84,18 +85,26 @@ export class TokenUsage {
     const given = this.givenCompletion;
     if (given >= 0) return given;
     const prompt = this.prompt;
-    const total = unchecked(this.latest[COUNT_TOTAL]);
+    const total = countAt(this.latest, COUNT_TOTAL);
     return prompt >= 0 && total >= prompt ? total - prompt : UNKNOWN_COUNT;
   }
 
   /** Tokens of the prompt that came from the cache; -1 if unknown. */
   get cached(): i64 {
-    const given = unchecked(this.latest[COUNT_CACHED]);
-    return given >= 0 ? given : unchecked(this.latest[COUNT_CACHE_READ]);
+    const given = countAt(this.latest, COUNT_CACHED);
+    return given >= 0 ? given : countAt(this.latest, COUNT_CACHE_READ);
   }
 
   private get givenCompletion(): i64 {
-    const given = unchecked(this.latest[COUNT_COMPLETION]);
-    return given >= 0 ? given : unchecked(this.latest[COUNT_OUTPUT]);
+    const given = countAt(this.latest, COUNT_COMPLETION);
+    return given >= 0 ? given : countAt(this.latest, COUNT_OUTPUT);
   }
+}
+
+function countAt(counts: usize, count: i32): i64 {
+  return load<i64>(counts + ((<usize>count) << 3));
+}
+
+function put(counts: usize, count: i32, tokens: i64): void {
+  store<i64>(counts + ((<usize>count) << 3), tokens);
 }

@@ -36,6 +36,7 @@ const MAX_COUNT: u64 = 9007199254740992;
  * negative, above 2^53, or has a point or an exponent makes its count unknown. Values of other types are as
  * good as absent. The rest of the grammar is not checked, nor are escapes in keys undone.
  */
+@unmanaged
 export class UsageReader {
   /** The object has ended. */
   done: bool = false;

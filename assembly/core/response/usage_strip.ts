@@ -14,6 +14,7 @@ const LINE_FEED: u8 = 0x0a;
  * one that has no choices does not, and in others the member is left out. An answer that is no event stream
  * passes as it is.
  */
+@unmanaged
 export class UsageStrip {
   /** Events that were too long. */
   gaveUp: u32 = 0;
