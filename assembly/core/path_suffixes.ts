@@ -74,8 +74,9 @@ export class PathSuffixes {
     const end = ptr + bytes;
     const tail = lastSlash(ptr, end) + 1;
     let modelAt = NO_MODEL;
-    for (let at = 1; at + MODEL_SEGMENT_BYTES <= bytes; at++) {
-      if (isModelSegment(ptr + at, MODEL_SEGMENT_BYTES)) modelAt = at;
+    // No other segment holds a brace.
+    for (let at = 0; at < bytes && modelAt == NO_MODEL; at++) {
+      if (u8At(ptr + at) == OPENING_BRACE) modelAt = at;
     }
     this.ptrs[row] = ptr;
     this.lengths[row] = bytes;

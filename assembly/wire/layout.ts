@@ -58,6 +58,9 @@ export const MAX_MESSAGE_BYTES: u32 = 4194304;
 export const MAX_SECTIONS: u32 = 64;
 export const MAX_POOLS: u32 = 1024;
 export const MAX_ENDPOINTS: u32 = 8192;
+/** Rows of APIS: each is read through when a table is decoded. */
+export const MAX_APIS: u32 = 8192;
+export const MAX_ROUTES: u32 = 8192;
 /** Rows of any other section. */
 export const MAX_ROWS: u32 = 65536;
 export const MAX_STRIDE: u32 = 1024;

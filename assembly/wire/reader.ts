@@ -31,9 +31,11 @@ import {
   MAGIC,
   MAGIC_SWAPPED,
   MAX_ACCOUNT_ROWS,
+  MAX_APIS,
   MAX_ENDPOINTS,
   MAX_MESSAGE_BYTES,
   MAX_POOLS,
+  MAX_ROUTES,
   MAX_ROWS,
   MAX_SECTIONS,
   MAX_STRIDE,
@@ -156,6 +158,8 @@ function maximumRows(kind: u32, section: u32, sections: u32): u32 {
   if (kind == KIND_TABLE) {
     if (section == SECTION_POOLS) return MAX_POOLS;
     if (section == SECTION_ENDPOINTS) return MAX_ENDPOINTS;
+    if (section == SECTION_APIS) return MAX_APIS;
+    if (section == SECTION_ROUTES) return MAX_ROUTES;
     return MAX_ROWS;
   }
   if (kind == KIND_ACCOUNTS) {

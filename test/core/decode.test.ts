@@ -4,15 +4,39 @@ import * as L from "../../assembly/wire/layout.ts";
 import { encodeReport } from "../../controller/src/table/report.ts";
 import { SeededRandom } from "../emulator/random.ts";
 import { Core } from "./core.ts";
-import { endpoint, MODELS, pool, randomPools, tableBytes } from "./tables.ts";
+import { Routing } from "./routing.ts";
+import { endpoint, MODELS, pool, randomPools, randomRoutes, tableBytes } from "./tables.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261124);
 /** Raise it for a longer run: `FUZZ_ROUNDS=1000000 node --import tsx --test test/core`. */
 const CORRUPTIONS = Number(process.env.FUZZ_ROUNDS ?? 24_000);
 
+/** Anything that the format allows, as bytes that may be written to. */
+function randomTable(random: SeededRandom, mostEndpoints: number): Uint8Array<ArrayBuffer> {
+  const pools = randomPools(random, mostEndpoints);
+  return tableBytes(pools, 1n, randomRoutes(random, pools)).slice();
+}
+
+/** What the table says of models, paths and routes lies within its memory and its pools. */
+function exerciseRouting(core: Core): void {
+  const routing = new Routing(core);
+  const pools = core.exports.poolCount();
+  for (let index = 0; index < pools; index++) {
+    for (const model of ["", ...MODELS]) assert.ok((routing.draw(index, model)?.length ?? 1) > 0);
+    for (const path of ["/v1/ask", "/m/ask?x", "/v1/models/m/", "/v1/completions"]) routing.api(index, path);
+  }
+  for (const name of ["route-0", "route-1", "route-2"]) {
+    const route = routing.routeOf(name);
+    if (route < 0) continue;
+    for (const model of MODELS) assert.ok(routing.poolForModel(route, model) < pools);
+    for (const { pool } of routing.listing(route)) assert.ok(pool >= 0 && pool < pools);
+  }
+}
+
 /** Reads all that an accepted table offers and picks from every pool; each pick must be of its pool. */
 function exercise(core: Core, nowMs: number): void {
   const { exports } = core;
+  exerciseRouting(core);
   exports.age(nowMs);
   const name = Buffer.from(MODELS[1]);
   const at = core.put(name);
@@ -35,7 +59,7 @@ function exercise(core: Core, nowMs: number): void {
 
 test("a message cut at any byte is refused", () => {
   const core = new Core();
-  const message = tableBytes(randomPools(new SeededRandom(SEED), 6));
+  const message = randomTable(new SeededRandom(SEED), 6);
   for (let length = 0; length < message.length; length++) {
     const verdict = core.decode(message.subarray(0, length));
     assert.equal(verdict, L.REFUSED_TRUNCATED, `${length} of ${message.length} bytes`);
@@ -49,10 +73,10 @@ test(`one corrupted byte never traps: the message is refused or serves (seed ${S
   const verdicts = new Map<number, number>();
   let message = new Uint8Array(0);
   for (let round = 0; round < CORRUPTIONS; round++) {
-    if (round % 100 === 0) message = tableBytes(randomPools(random, 5)).slice();
+    if (round % 100 === 0) message = randomTable(random, 5);
     const corrupt = message.slice();
     // Half of the hits go to the header, the directory and the pools: most of the bytes are elsewhere.
-    const reach = random.below(2) === 0 ? 300 : corrupt.length;
+    const reach = random.below(2) === 0 ? 500 : corrupt.length;
     const at = random.below(Math.min(reach, corrupt.length));
     corrupt[at] = corrupt[at]! ^ (1 + random.below(255));
     const verdict = core.decode(corrupt, 0);
@@ -70,7 +94,7 @@ test(`random 32-bit numbers in random places never trap (seed ${SEED})`, () => {
   const core = new Core(BigInt(SEED));
   const hostile = [0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff0, 0x7fc00000, 0x7f800000];
   for (let round = 0; round < CORRUPTIONS / 4; round++) {
-    const message = tableBytes(randomPools(random, 4)).slice();
+    const message = randomTable(random, 4);
     const view = new DataView(message.buffer);
     for (let hit = 0; hit <= random.below(3); hit++) {
       const at = 4 * random.below(message.length >> 2);

@@ -1,6 +1,6 @@
 import { encodeTable } from "../../controller/src/table/encode.ts";
 import { fnv1a64 } from "../../controller/src/table/hash.ts";
-import type { EndpointRow, PoolRow, RouteRow } from "../../controller/src/table/rows.ts";
+import type { EndpointRow, PoolRow, RewriteRow, RouteRow } from "../../controller/src/table/rows.ts";
 import type { SeededRandom } from "../emulator/random.ts";
 
 /** An endpoint that is ready and was measured just now; `changes` go on top. */
@@ -121,7 +121,32 @@ export function randomPools(random: SeededRandom, most: number): readonly PoolRo
           adapter: name !== "base",
         })),
         objectives: [{ name: "interactive", priority: 10 }],
+        restoreModel: random.below(2) === 0,
+        byModel: random.below(2) === 0,
+        rewrites: ["", ...MODELS]
+          .filter(() => random.below(3) === 0)
+          .map((model) => randomRule(random, model)),
+        apis: SUFFIXES.filter(() => random.below(3) === 0).map((suffix) => ({
+          suffix,
+          api: "json" as const,
+        })),
       },
     ),
   );
+}
+
+/** Ends of paths that pools of random tables have for their own. */
+export const SUFFIXES = ["/ask", "/{model}/ask", "/models/{model}", "/completions"] as const;
+
+function randomRule(random: SeededRandom, model: string): RewriteRow {
+  const targets = MODELS.slice(random.below(MODELS.length));
+  return { model, targets: targets.map((name) => ({ model: name, weight: 1 + random.below(1_000_000) })) };
+}
+
+/** Up to three routes over the pools of a random table. */
+export function randomRoutes(random: SeededRandom, pools: readonly PoolRow[]): readonly RouteRow[] {
+  return Array.from({ length: random.below(4) }, (_, index) => ({
+    name: `route-${index}`,
+    pools: pools.slice(random.below(pools.length)).map(({ name }) => name),
+  }));
 }

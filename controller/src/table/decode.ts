@@ -26,8 +26,8 @@ const SECTIONS: readonly SectionRule[] = [
   { name: "rewrites", minStride: L.REWRITE_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
   { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
   { name: "targets", minStride: L.TARGET_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
-  { name: "apis", minStride: L.API_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
-  { name: "routes", minStride: L.ROUTE_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
+  { name: "apis", minStride: L.API_STRIDE, maxRows: L.MAX_APIS, before: WHOLE_TABLE },
+  { name: "routes", minStride: L.ROUTE_STRIDE, maxRows: L.MAX_ROUTES, before: WHOLE_TABLE },
   { name: "routePools", minStride: L.ROUTE_POOL_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
 ];
 

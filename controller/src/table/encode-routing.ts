@@ -29,7 +29,11 @@ export function checkRouting({ pools, routes }: TableRows): RoutingCounts {
     routes: routes.length,
     routePools: routes.reduce((total, route) => total + route.pools.length, 0),
   };
-  for (const [section, count] of Object.entries(counts)) checkRows(section, count, L.MAX_ROWS);
+  checkRows("apis", counts.apis, L.MAX_APIS);
+  checkRows("routes", counts.routes, L.MAX_ROUTES);
+  for (const section of ["rewrites", "targets", "routePools"] as const) {
+    checkRows(section, counts[section], L.MAX_ROWS);
+  }
   pools.forEach(({ rewrites, apis }, index) => {
     const path = `pools[${index}]`;
     for (const [at, rule] of rewrites.entries()) checkRule(rule, `${path}.rewrites[${at}]`);
