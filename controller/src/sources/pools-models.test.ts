@@ -203,11 +203,12 @@ describe("a mistake about models", () => {
     "/a{model}",
     "/{name}",
     "/a b",
+    "/é",
     "/",
   ]) {
     it(`is refused: the path ${suffix} of an API`, () => {
       assert.deepEqual(poolMessages(`  apis: [{ suffix: ${JSON.stringify(suffix)}, api: json }]\n`), [
-        `pools[0].apis[0].suffix: ${suffix} is not the end of a path such as /v1/rerank, without a query, in which one segment may be {model} (line 4)`,
+        `pools[0].apis[0].suffix: ${suffix} is not the end of a path such as /v1/rerank, in ASCII and without a query, in which one segment may be {model} (line 4)`,
       ]);
     });
   }

@@ -18,8 +18,8 @@ const HEADER_NAME = { pattern: /^[a-z0-9!#$%&'*+.^_`|~-]+$/, is: "a header name 
 const URL_PATH = { pattern: /^\/\S*$/, is: "a path that begins with /" };
 /** The end of a path, segment by segment; `{model}` is a whole segment and stands in it once at most. */
 const SUFFIX = {
-  pattern: /^(?!.*\{model\}.*\{model\})(?:\/(?:\{model\}|[^\s/?#{}]+))+$/,
-  is: "the end of a path such as /v1/rerank, without a query, in which one segment may be {model}",
+  pattern: /^(?!.*\{model\}.*\{model\})(?:\/(?:\{model\}|[!"$-.0->@-z|~]+))+$/,
+  is: "the end of a path such as /v1/rerank, in ASCII and without a query, in which one segment may be {model}",
 };
 const MAX_PRIORITY = 2 ** 31 - 1;
 
