@@ -218,6 +218,28 @@ test("names that the pool does not list count as other, no name at all as none",
   );
 });
 
+test("what a pool rewrites, and to what, are names that it knows", () => {
+  const { core, accounts } = setUp([]);
+  const rewrites = [
+    { model: "chat", targets: [{ model: "chat-v2", weight: 1 }] },
+    { model: "", targets: [{ model: "base", weight: 1 }] },
+  ];
+  const rows = [pool("ns/a", [endpoint("10.0.0.1:80")], { rewrites })];
+  assert.equal(core.decode(tableBytes(rows, 2n)), L.ACCEPTED);
+  accounts.row("ns/a", "chat", "chat-v2");
+  accounts.row("ns/a", "made-up", "base");
+  accounts.row("ns/a", "", "base");
+  assert.deepEqual(
+    readable(accounts.message()).map(({ model, target }) => [model, target]),
+    [
+      ["other", "other"],
+      ["chat", "chat-v2"],
+      ["other", "base"],
+      ["", "base"],
+    ],
+  );
+});
+
 test("rows are bounded: the rest of a pool shares one row, the rest of all pools another", () => {
   const models = Array.from({ length: 700 }, (_, index) => `model-${index}`);
   const { core, accounts } = setUp(models, ["ns/a"]);

@@ -50,7 +50,7 @@ export class Accounts {
     const known = this.find(table, pool, modelPtr, modelBytes, targetPtr, targetBytes);
     if (known >= 0) return known;
     const other = addressOf(OTHER);
-    if (modelBytes != 0 && table.modelIndex(pool, modelPtr, modelBytes) < 0) {
+    if (modelBytes != 0 && !table.knowsModel(pool, modelPtr, modelBytes)) {
       if (targetPtr == modelPtr) {
         targetPtr = other;
         targetBytes = OTHER.length;
@@ -214,7 +214,7 @@ export class Accounts {
 
 /** Models that clients may ask for, and what they are rewritten to. */
 function isTarget(table: Table, pool: i32, ptr: usize, bytes: i32): bool {
-  return table.modelIndex(pool, ptr, bytes) >= 0;
+  return table.knowsModel(pool, ptr, bytes) || table.rewrites.targetOf(pool, ptr, bytes) >= 0;
 }
 
 function idOf(poolId: u64, modelPtr: usize, modelBytes: i32, targetPtr: usize, targetBytes: i32): u64 {
