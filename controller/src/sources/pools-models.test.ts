@@ -230,4 +230,23 @@ routes:
       ],
     );
   });
+
+  it("is refused where no table has room: rules of many names with many targets, APIs and routes without end", () => {
+    const list = (count: number, prefix: string) =>
+      `[${Array.from({ length: count }, (_, index) => `${prefix}${index}`)}]`;
+    const rules = `  rewrites: [{ models: ${list(65, "m")}, targets: ${list(1024, "t")} }]\n`;
+    assert.deepEqual(poolMessages(rules), [
+      "pools: 66560 targets of models with rewrites is above 65536 (line 1)",
+    ]);
+    const apis = `[${Array.from({ length: 64 }, (_, index) => `{ suffix: /a${index}, api: json }`)}]`;
+    const pools = Array.from(
+      { length: 129 },
+      (_, index) => `- { name: p${index}, endpoints: [], apis: ${apis} }`,
+    );
+    assert.deepEqual(messages(`pools:\n${pools.join("\n")}\n`), ["pools: 8256 APIs is above 8192 (line 1)"]);
+    const routes = "- { byModel: true, pools: [p] }\n".repeat(8193);
+    assert.deepEqual(messages(`pools:\n- { name: p, endpoints: [] }\nroutes:\n${routes}`), [
+      "routes: 8193 routes by model is above 8192 (line 3)",
+    ]);
+  });
 });

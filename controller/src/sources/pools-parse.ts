@@ -1,7 +1,7 @@
 import { dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { type Document, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { MAX_ENDPOINTS, MAX_POOLS } from "../../../assembly/wire/layout.ts";
+import { MAX_APIS, MAX_ENDPOINTS, MAX_POOLS, MAX_ROUTES, MAX_ROWS } from "../../../assembly/wire/layout.ts";
 import { PickerError } from "../errors.ts";
 import type { Inventory, PoolSpec } from "../model.ts";
 import { show, withheld } from "./checked.ts";
@@ -129,27 +129,49 @@ function toInventory(parsed: ParsedPoolsFile, build: BuildContext): Inventory {
   if (parsed.pools.length === 0) {
     problems.add("CONFIG_RANGE", ["pools"], "0 pools is below 1", { value: 0, bound: 1 });
   }
-  if (parsed.pools.length > MAX_POOLS) {
-    const count = parsed.pools.length;
-    problems.add("CONFIG_RANGE", ["pools"], `${count} pools is above ${MAX_POOLS}`, {
-      value: count,
-      bound: MAX_POOLS,
-    });
-  }
-  const endpointCount = parsed.pools.reduce((sum, pool) => sum + pool.endpoints.length, 0);
-  if (endpointCount > MAX_ENDPOINTS) {
-    problems.add("CONFIG_RANGE", ["pools"], `${endpointCount} endpoints is above ${MAX_ENDPOINTS}`, {
-      value: endpointCount,
-      bound: MAX_ENDPOINTS,
-    });
-  }
   const pools = parsed.pools.map((pool, index) => toPool(pool, ["pools", index], build));
   refuseDuplicates(
     pools.map((pool, index) => ({ key: `${pool.namespace}/${pool.name}`, path: ["pools", index, "name"] })),
     problems,
   );
   refuseDuplicates(clusterPlaces(parsed, pools), problems);
-  return { pools, routes: toRoutes(parsed.routes, pools, problems) };
+  const inventory = { pools, routes: toRoutes(parsed.routes, pools, problems) };
+  refuseTooMany(inventory, problems);
+  return inventory;
+}
+
+/** What no table has room for would be refused with each table, and nothing newer reach the filter. */
+function refuseTooMany({ pools, routes }: Inventory, problems: Problems): void {
+  const sum = (count: (pool: PoolSpec) => number) => pools.reduce((total, pool) => total + count(pool), 0);
+  const counts: readonly (readonly [what: string, count: number, bound: number])[] = [
+    ["pools", pools.length, MAX_POOLS],
+    ["endpoints", sum(({ endpoints }) => endpoints.length), MAX_ENDPOINTS],
+    ["clusters", sum(({ clusters }) => clusters.length), MAX_ROWS],
+    ["models", sum(({ models }) => models.length), MAX_ROWS],
+    ["objectives", sum(({ objectives }) => objectives.length), MAX_ROWS],
+    ["models with rewrites", sum(({ rewrites }) => rewrites.length), MAX_ROWS],
+    [
+      "targets of models with rewrites",
+      sum(({ rewrites }) => rewrites.reduce((total, { targets }) => total + targets.length, 0)),
+      MAX_ROWS,
+    ],
+    ["APIs", sum(({ apis }) => apis.length), MAX_APIS],
+  ];
+  const byModel = routes.filter((route) => route.byModel);
+  const choices = byModel.reduce((total, route) => total + route.pools.length, 0);
+  const routeCounts: typeof counts = [
+    ["routes by model", byModel.length, MAX_ROUTES],
+    ["pools of routes by model", choices, MAX_ROWS],
+  ];
+  for (const [path, list] of [
+    ["pools", counts],
+    ["routes", routeCounts],
+  ] as const) {
+    for (const [what, value, bound] of list) {
+      if (value <= bound) continue;
+      problems.add("CONFIG_RANGE", [path], `${value} ${what} is above ${bound}`, { value, bound });
+    }
+  }
 }
 
 function clusterPlaces(
