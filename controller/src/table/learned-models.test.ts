@@ -69,6 +69,17 @@ describe("models that endpoints list", () => {
     assert.ok(encodeTable(rows).bytes.length > 1024 * 1024);
   });
 
+  it("take only the room that configured ones leave", () => {
+    const full = pool("full", { models: models(65_534, "c") });
+    const learned = new Map(["full", "a", "b"].map((name) => [`default/${name}`, models(3)]));
+    const { pools, dropped } = withLearned([full, pool("a"), pool("b")], learned);
+    assert.deepEqual(
+      pools.map((each) => each.models.length),
+      [65_534, 0, 0],
+    );
+    assert.equal(dropped, 9);
+  });
+
   it("make a pool read bodies where there are several, or an adapter", () => {
     const reads = (learned: readonly ModelSpec[]) =>
       buildTable({

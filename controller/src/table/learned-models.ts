@@ -1,3 +1,4 @@
+import { MAX_ROWS } from "../../../assembly/wire/layout.ts";
 import type { ModelSpec, PoolSpec } from "../model.ts";
 
 /** Most models of one pool that were not configured. */
@@ -17,7 +18,8 @@ export function withLearned(
   learned: ReadonlyMap<string, readonly ModelSpec[]>,
 ): { readonly pools: readonly PoolSpec[]; readonly dropped: number } {
   const lists = pools.map((pool) => additions(pool, learned.get(`${pool.namespace}/${pool.name}`) ?? []));
-  const perPool = share(lists);
+  const configured = pools.reduce((count, { models }) => count + models.length, 0);
+  const perPool = share(lists, Math.min(MAX_LEARNED_ROWS, MAX_ROWS - configured));
   return {
     pools: pools.map((pool, index) => {
       if (!pool.endpoints.some(({ modelList }) => modelList !== undefined)) return pool;
@@ -37,8 +39,8 @@ function additions(pool: PoolSpec, learned: readonly ModelSpec[]): readonly Mode
   return learned.filter(({ name }) => !configured.has(name));
 }
 
-/** How many each pool may have. */
-function share(lists: readonly (readonly ModelSpec[])[]): number {
+/** How many each pool may have, where all may have `mostRows` together. */
+function share(lists: readonly (readonly ModelSpec[])[], mostRows: number): number {
   let perPool = 0;
   let rows = 0;
   let bytes = 0;
@@ -47,7 +49,7 @@ function share(lists: readonly (readonly ModelSpec[])[]): number {
     if (next.length === 0) return MAX_POOL_LEARNED;
     rows += next.length;
     bytes += next.reduce((sum, { name }) => sum + Buffer.byteLength(name), 0);
-    if (rows > MAX_LEARNED_ROWS || bytes > MAX_LEARNED_BYTES) break;
+    if (rows > mostRows || bytes > MAX_LEARNED_BYTES) break;
     perPool++;
   }
   return perPool;
