@@ -11,6 +11,8 @@ import { connectHttp2, requestHttp2 } from "./client-http2.ts";
 import { Gateway, until } from "./harness.ts";
 
 const MODEL = "test-model";
+/** What the pool behind `/rewritten` makes of it. */
+const TARGET = "another model, of a longer name";
 const MB = 1_000_000;
 const MIB = 1024 * 1024;
 /** The default of `body.limit`, and what Envoy keeps of a body for a retry. */
@@ -35,18 +37,19 @@ describe("a big body", () => {
 
   before(async () => {
     backends = await Promise.all([1, 2].map(() => Backend.start()));
+    const own = {
+      scrape: { interval: "200ms" },
+      endpoints: backends.map(({ address }) => address),
+      body: { read: "always" },
+    };
     gateway = await Gateway.start({
       name: "big-bodies",
       pools: {
         pools: [
-          {
-            name: "test",
-            scrape: { interval: "200ms" },
-            endpoints: backends.map(({ address }) => address),
-            models: [MODEL, { name: "test-adapter", adapter: true }],
-            body: { read: "always" },
-          },
+          { name: "test", ...own, models: [MODEL, { name: "test-adapter", adapter: true }] },
+          { name: "rewritten", ...own, rewrites: [{ models: [MODEL], targets: [TARGET] }] },
         ],
+        routes: [{ pathPrefix: "/rewritten", pools: ["rewritten"] }, { pools: ["test"] }],
       },
     });
     http2 = await connectHttp2(gateway.port);
@@ -82,11 +85,29 @@ describe("a big body", () => {
         });
       }
 
+      for (const [what, body] of Object.entries(bodies)) {
+        it(`of ${what} has that model replaced and is else as it was`, async () => {
+          const place = body === fiveLast ? "last" : "first";
+          const due = new BigBody(body.bytes + TARGET.length - MODEL.length, place, TARGET);
+          for (const headers of [{}, { "content-length": String(body.bytes) }]) {
+            const at = path("/rewritten");
+            const served = servedOf(await send({ path: at, body: body.pieces(), headers }));
+            assert.equal(served.bytes, due.bytes);
+            assert.equal(served.sha256, due.sha256);
+          }
+        });
+      }
+
       it("beyond the limit whose model comes last is answered 413, and reaches no endpoint", async () => {
         const seen = received();
         const body = new BigBody(LIMIT_BYTES + 4 * MB, "last", MODEL);
-        for (const headers of [{}, { "content-length": String(body.bytes) }]) {
-          const answer = await send({ path: path(), body: body.pieces(), headers });
+        for (const [prefix, headers] of [
+          ["", {}],
+          ["", { "content-length": String(body.bytes) }],
+          ["/rewritten", {}],
+          ["/rewritten", { "content-length": String(body.bytes) }],
+        ] as const) {
+          const answer = await send({ path: path(prefix), body: body.pieces(), headers });
           assert.equal(answer.status, 413, answer.body.toString());
           assert.equal(answer.headers["x-inference-picker-reason"], "body_too_large");
           const { error } = JSON.parse(answer.body.toString()) as {
@@ -163,8 +184,8 @@ describe("a big body", () => {
     assert.deepEqual(unpicked, []);
   });
 
-  function path(): string {
-    return `/${++requests}/v1/completions`;
+  function path(prefix = ""): string {
+    return `${prefix}/${++requests}/v1/completions`;
   }
 
   function received(): number {
