@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import * as L from "../../assembly/wire/layout.ts";
 import type { ApiName } from "../../controller/src/model.ts";
@@ -61,6 +62,20 @@ test("every path that is known by itself is, with any prefix, a query, a fragmen
       }
     }
   }
+});
+
+test("docs/requests.md has what is known by itself, by API", () => {
+  const page = readFileSync(new URL("../../docs/requests.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| `([a-z-]+)` \| ([^|]+) \|/gm)].flatMap(([, api, paths]) =>
+    [...paths!.matchAll(/`(\/[^`]+)`/g)].map(([, suffix]) => [suffix, api]),
+  );
+  assert.deepEqual(
+    rows.sort(),
+    BUILT_IN.filter(([suffix]) => !suffix.includes("{model}"))
+      .map(([suffix, api]) => [suffix, api])
+      .sort(),
+  );
+  assert.ok(page.includes("`/deployments/{model}/chat/completions`"));
 });
 
 test("a suffix begins at a slash and is the whole end of the path, case and all", () => {

@@ -9,10 +9,10 @@ import { Core } from "./core.ts";
 import { Routing } from "./routing.ts";
 import { addressOf } from "./tables.ts";
 
-/** No table may hold a worker longer than this. Measured: 15 ms on one core of a busy machine. */
+/** No table may hold a worker longer than this. Measured: 20 to 30 ms of CPU on a busy machine of 2 cores. */
 const MOST_DECODE_MS = 50;
 const MOST_PICK_MS = 5;
-const RUNS = 7;
+const RUNS = 15;
 
 interface Counts {
   readonly pools: number;
