@@ -1,3 +1,4 @@
+import { OPEN_BRACE, OPEN_BRACKET } from "../body/json_bytes";
 import { isJsonSpace } from "./json_tokens";
 
 /** Too little has come. */
@@ -41,7 +42,7 @@ export class AnswerKind {
   }
 
   private decide(first: u32): void {
-    if (this.bytes == 1 && (first == 0x7b || first == 0x5b)) {
+    if (this.bytes == 1 && (first == OPEN_BRACE || first == OPEN_BRACKET)) {
       this.kind = KIND_JSON;
       return;
     }

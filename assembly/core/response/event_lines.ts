@@ -144,6 +144,22 @@ export class EventLines {
 export function findLineEnd(at: usize, end: usize): usize {
   const feeds = i8x16.splat(LINE_FEED);
   const returns = i8x16.splat(CARRIAGE_RETURN);
+  while (at + 64 <= end) {
+    const a = v128.load(at);
+    const b = v128.load(at, 16);
+    const c = v128.load(at, 32);
+    const d = v128.load(at, 48);
+    const anyFeed = v128.or(
+      v128.or(i8x16.eq(a, feeds), i8x16.eq(b, feeds)),
+      v128.or(i8x16.eq(c, feeds), i8x16.eq(d, feeds)),
+    );
+    const anyReturn = v128.or(
+      v128.or(i8x16.eq(a, returns), i8x16.eq(b, returns)),
+      v128.or(i8x16.eq(c, returns), i8x16.eq(d, returns)),
+    );
+    if (v128.any_true(v128.or(anyFeed, anyReturn))) break;
+    at += 64;
+  }
   while (at + 16 <= end) {
     const bytes = v128.load(at);
     const mask = i8x16.bitmask(v128.or(i8x16.eq(bytes, feeds), i8x16.eq(bytes, returns)));

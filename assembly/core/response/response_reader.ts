@@ -2,13 +2,20 @@ import { OPEN_BRACKET } from "../body/json_bytes";
 import { AnswerKind, KIND_EVENT_STREAM, KIND_JSON, KIND_UNDECIDED } from "./answer_kind";
 import { EventLines, PART_DATA, PART_END, PART_NAME } from "./event_lines";
 import { JsonOutline, TYPE_CAPACITY_BYTES } from "./json_outline";
+import { wordOf } from "./json_tokens";
 import { ShortText } from "./short_text";
 import { TokenUsage } from "./token_usage";
 
 /** The data that ends a stream of OpenAI's; its clients look at these bytes only. */
-const DONE_MARK: string = "[DONE]";
+const DONE_MARK: u64 = wordOf("[DONE]");
+const MARK_BYTES: i32 = 6;
 /** The event's data is something else. */
 const NO_MARK: i32 = -1;
+
+/** The name that an event without one has. */
+const DEFAULT_NAME: u64 = wordOf("message");
+const DELTA: u64 = wordOf(".delta");
+const ERROR: u64 = wordOf("error");
 
 /**
  * Reads a model server's answer as it passes, in pieces cut anywhere: how many events it has, how many of
@@ -140,9 +147,9 @@ export class ResponseReader {
   @inline private compareMark(at: usize, end: usize): void {
     // As nearly all data begins.
     if (this.markBytes == 0 && at != end && load<u8>(at) != OPEN_BRACKET) this.markBytes = NO_MARK;
-    while (at < end && this.markBytes >= 0 && this.markBytes < DONE_MARK.length) {
-      this.markBytes =
-        <i32>load<u8>(at++) == DONE_MARK.charCodeAt(this.markBytes) ? this.markBytes + 1 : NO_MARK;
+    while (at < end && this.markBytes >= 0 && this.markBytes < MARK_BYTES) {
+      const wanted = (DONE_MARK >> (<u64>this.markBytes * 8)) & 0xff;
+      this.markBytes = <u64>load<u8>(at++) == wanted ? this.markBytes + 1 : NO_MARK;
     }
   }
 
@@ -153,31 +160,41 @@ export class ResponseReader {
       this.name.reset();
       return;
     }
-    if (this.markBytes == DONE_MARK.length) {
+    if (this.markBytes == MARK_BYTES) {
       this.done = true;
     } else {
       this.events++;
-      if (this.name.bytes != 0 && !this.name.equals("message")) this.judge(this.name);
+      if (this.outline.errorSeen) this.errorSeen = true;
+      if (this.name.bytes != 0 && !this.name.equalsWord(DEFAULT_NAME, 7)) this.judge(this.name);
       else if (this.outline.type.bytes != 0) this.judge(this.outline.type);
       else if (this.outline.hasTokens) this.contentEvents++;
-      if (this.outline.errorSeen) this.errorSeen = true;
     }
     this.beginEvent();
   }
 
   /** `type`: the event's name or, if it has none, its data's type. */
   private judge(type: ShortText): void {
-    if (type.endsWith(".delta") || type.equals("content_block_delta")) {
+    if (type.endsWithWord(DELTA, 6)) {
       this.contentEvents++;
-    } else if (
-      type.equals("message_stop") ||
-      type.equals("response.completed") ||
-      type.equals("response.incomplete") ||
-      type.equals("response.failed")
-    ) {
-      this.done = true;
-    } else if (type.equals("error")) {
-      this.errorSeen = true;
+      return;
+    }
+    switch (type.bytes) {
+      case 5:
+        if (type.equalsWord(ERROR, 5)) this.errorSeen = true;
+        break;
+      case 12:
+        if (type.equals("message_stop")) this.done = true;
+        break;
+      case 15:
+        if (type.equals("response.failed")) this.done = true;
+        break;
+      case 18:
+        if (type.equals("response.completed")) this.done = true;
+        break;
+      case 19:
+        if (type.equals("content_block_delta")) this.contentEvents++;
+        else if (type.equals("response.incomplete")) this.done = true;
+        break;
     }
   }
 

@@ -1,3 +1,5 @@
+const WORD_BYTES: usize = 8;
+
 /** Collects a short text in a buffer of fixed size, in pieces cut anywhere. What does not fit is dropped. */
 @unmanaged
 export class ShortText {
@@ -9,7 +11,8 @@ export class ShortText {
   private capacityBytes: i32;
 
   constructor(capacityBytes: i32) {
-    this.ptr = heap.alloc(<usize>capacityBytes);
+    // So that a word can be loaded wherever one begins.
+    this.ptr = heap.alloc(<usize>capacityBytes + WORD_BYTES);
     this.capacityBytes = capacityBytes;
   }
 
@@ -35,16 +38,25 @@ export class ShortText {
 
   /** True if the whole text is `ascii`, a literal of ASCII characters. */
   equals(ascii: string): bool {
-    return this.bytes == ascii.length && this.endsWith(ascii);
-  }
-
-  endsWith(ascii: string): bool {
     const length = ascii.length;
-    if (this.tooLong || this.bytes < length) return false;
-    const start = this.ptr + <usize>(this.bytes - length);
-    for (let at = 0; at < length; at++) {
-      if (<i32>load<u8>(start + <usize>at) != ascii.charCodeAt(at)) return false;
+    if (this.tooLong || this.bytes != length) return false;
+    for (let at: usize = 0; at < <usize>length; at++) {
+      const wanted: u32 = load<u16>(changetype<usize>(ascii) + (at << 1));
+      if (<u32>load<u8>(this.ptr + at) != wanted) return false;
     }
     return true;
+  }
+
+  /** True if the whole text is the first `bytes` bytes, 1 to 8, of `word`, the first one lowest. */
+  @inline equalsWord(word: u64, bytes: i32): bool {
+    return this.bytes == bytes && this.endsWithWord(word, bytes);
+  }
+
+
+  @inline endsWithWord(word: u64, bytes: i32): bool {
+    if (this.tooLong || this.bytes < bytes) return false;
+    const end = load<u64>(this.ptr + <usize>(this.bytes - bytes));
+    const unusedBits = <u64>(64 - 8 * bytes);
+    return (end ^ word) << unusedBits == 0;
   }
 }

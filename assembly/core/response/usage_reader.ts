@@ -1,3 +1,17 @@
+import {
+  BACKSLASH,
+  CLOSE_BRACE,
+  CLOSE_BRACKET,
+  COLON_BYTE,
+  COMMA,
+  isDigit,
+  MINUS,
+  OPEN_BRACE,
+  OPEN_BRACKET,
+  PLUS,
+  POINT,
+  QUOTE,
+} from "../body/json_bytes";
 import { ShortText } from "./short_text";
 import {
   COUNT_CACHED,
@@ -12,12 +26,6 @@ import {
   TokenUsage,
   UNKNOWN_COUNT,
 } from "./token_usage";
-
-const QUOTE: u32 = 0x22;
-const BACKSLASH: u32 = 0x5c;
-const COMMA: u32 = 0x2c;
-const COLON: u32 = 0x3a;
-const MINUS: u32 = 0x2d;
 
 // Where the reader is between two bytes.
 const BETWEEN: i32 = 0;
@@ -81,10 +89,7 @@ export class UsageReader {
           if (this.done) return at;
           break;
         case IN_STRING:
-          at++;
-          if (byte == QUOTE) this.state = BETWEEN;
-          else if (byte == BACKSLASH) this.state = IN_ESCAPE;
-          else this.text.add(byte);
+          at = this.readString(at, end);
           break;
         case IN_ESCAPE:
           at++;
@@ -93,7 +98,7 @@ export class UsageReader {
           this.state = IN_STRING;
           break;
         default: // IN_NUMBER
-          if (this.readNumber(byte)) at++;
+          at = this.readNumber(at, end);
       }
     }
     return at;
@@ -105,31 +110,30 @@ export class UsageReader {
         this.text.reset();
         this.state = IN_STRING;
         break;
-      case COLON:
+      case COLON_BYTE:
         this.readKey();
         break;
       case COMMA:
         this.count = COUNT_NONE;
         this.isDetailsKey = false;
         break;
-      case 0x7b: // {
-      case 0x5b: // [
-        if (this.depth == 1) this.inDetails = byte == 0x7b && this.isDetailsKey;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        if (this.depth == 1) this.inDetails = byte == OPEN_BRACE && this.isDetailsKey;
         this.depth++;
         this.count = COUNT_NONE;
         this.isDetailsKey = false;
         break;
-      case 0x7d: // }
-      case 0x5d: // ]
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
         this.depth--;
         this.count = COUNT_NONE;
         this.done = this.depth == 0;
         break;
       default:
         if (byte == MINUS || isDigit(byte)) {
-          this.number = 0;
-          this.isDigits = true;
-          this.readNumber(byte);
+          this.number = byte == MINUS ? 0 : byte - 0x30;
+          this.isDigits = byte != MINUS;
           this.state = IN_NUMBER;
         }
     }
@@ -149,27 +153,44 @@ export class UsageReader {
     }
   }
 
-  /** True if the byte belongs to the number; else the number has ended before it. */
-  private readNumber(byte: u32): bool {
-    if (isDigit(byte)) {
-      this.number = min<u64>(this.number * 10 + (byte - 0x30), MAX_COUNT + 1);
-      return true;
+  private readString(at: usize, end: usize): usize {
+    const start = at;
+    while (at < end) {
+      const byte: u32 = load<u8>(at);
+      if (byte == QUOTE || byte == BACKSLASH) {
+        this.text.addRun(start, at);
+        this.state = byte == QUOTE ? BETWEEN : IN_ESCAPE;
+        return at + 1;
+      }
+      at++;
     }
-    if (byte == MINUS || byte == 0x2b || byte == 0x2e || (byte | 0x20) == 0x65) {
-      this.isDigits = false;
-      return true;
-    }
-    if (this.count != COUNT_NONE) {
-      const isCount = this.isDigits && this.number <= MAX_COUNT;
-      this.usage.set(this.count, isCount ? <i64>this.number : UNKNOWN_COUNT);
-    }
-    this.state = BETWEEN;
-    return false;
+    this.text.addRun(start, end);
+    return end;
   }
-}
 
-function isDigit(byte: u32): bool {
-  return byte >= 0x30 && byte <= 0x39;
+  private readNumber(at: usize, end: usize): usize {
+    let number = this.number;
+    for (; at < end; at++) {
+      const byte: u32 = load<u8>(at);
+      if (isDigit(byte)) {
+        number = min<u64>(number * 10 + (byte - 0x30), MAX_COUNT + 1);
+      } else if (byte == MINUS || byte == PLUS || byte == POINT || (byte | 0x20) == 0x65) {
+        this.isDigits = false;
+      } else {
+        this.endNumber(number);
+        return at;
+      }
+    }
+    this.number = number;
+    return end;
+  }
+
+  private endNumber(number: u64): void {
+    this.state = BETWEEN;
+    if (this.count == COUNT_NONE) return;
+    const isCount = this.isDigits && number <= MAX_COUNT;
+    this.usage.set(this.count, isCount ? <i64>number : UNKNOWN_COUNT);
+  }
 }
 
 function countOf(key: ShortText): i32 {
