@@ -1,6 +1,7 @@
 import * as CODES from "../../../assembly/core/body/scan_codes.ts";
 import type { Coverage } from "../coverage.ts";
 import type { Dice } from "../dice.ts";
+import { blockBody } from "../generators/block-bodies.ts";
 import { ClientRequests } from "../generators/client-requests.ts";
 import { mutated } from "../generators/mutations.ts";
 import { requestBody } from "../generators/request-body.ts";
@@ -42,7 +43,8 @@ export class Bodies implements Target<Uint8Array> {
 
   generate(dice: Dice): Uint8Array {
     const kind = dice.below(100);
-    if (kind < 45) return requestBody(dice);
+    if (kind < 38) return requestBody(dice);
+    if (kind < 45) return blockBody(dice);
     if (kind < 60) return requestBody(dice, dice.pick([0.3, 1, 3]));
     if (kind < 90) return mutated(dice, requestBody(dice, kind < 65 ? 1 : 0), requestBody(dice));
     const real = dice.pick(this.#fromClients);
