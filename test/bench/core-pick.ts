@@ -20,7 +20,7 @@ export interface Spread {
 }
 
 /** Time of one of `rounds` rounds in ns, over several runs after a warm-up. */
-function spread(work: (rounds: number) => void): Spread {
+export function spread(work: (rounds: number) => void): Spread {
   let rounds = 16;
   for (let ms = 0; ms < RUN_MS; ) {
     rounds *= 2;

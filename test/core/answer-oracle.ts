@@ -28,6 +28,9 @@ export function expected(answer: string): Answer {
   };
 }
 
+/** As `assembly/core/response/json_outline.ts` has it. */
+const MOST_TYPE_BYTES = 48;
+
 function nothing(kind: Answer["kind"]): Answer {
   const unknown = { usageSeen: false, prompt: -1, completion: -1, cached: -1 };
   return { kind, events: 0, contentEvents: 0, isError: false, done: false, ...unknown };
@@ -83,7 +86,7 @@ function isErrorObject(value: unknown): boolean {
 }
 
 function hasTokens(type: string, value: unknown): boolean {
-  if (type !== "") return /\.delta$|^content_block_delta$/.test(type);
+  if (type !== "") return /\.delta$|^content_block_delta$/.test(type) && type.length <= MOST_TYPE_BYTES;
   if ([...objectsAt(value, 1), ...objectsAt(value, 3)].some(({ text }) => typeof text === "string"))
     return true;
   const deltas = objectsAt(value, 4);

@@ -258,6 +258,7 @@ test("events that bring tokens are told from those that do not", () => {
     namedEvent({ type: "response.output_text.done" }),
     dataEvent({ type: "response.output_text.done", text: "all of it" }),
     namedEvent({ type: "ping" }),
+    namedEvent({ type: `${"x".repeat(43)}.delta` }),
     `event: done\n${chat({ content: "a" })}`,
     "data: [DONE]\n\n",
     "data\n\n",
@@ -320,6 +321,24 @@ test("lines end as the standard allows, and other fields and comments are passed
     assert.deepEqual(answers.read(text), answer, JSON.stringify(end));
     assert.deepEqual(answers.read(singleBytes(Buffer.from(text))), answer, `${JSON.stringify(end)} in bytes`);
   }
+});
+
+test("the mark of the end is the whole data's beginning", () => {
+  const said = (text: string): readonly unknown[] => {
+    const { events, done } = answers.read(singleBytes(Buffer.from(text)));
+    assert.deepEqual([expected(text).events, expected(text).done], [events, done], `the oracle, ${text}`);
+    return [events, done];
+  };
+  assert.deepEqual(said("data:[DONE]\n\n"), [0, true]);
+  assert.deepEqual(said("data: [DONE] \ndata: {}\n\n"), [0, true]);
+  for (const text of [
+    "data:\ndata:[DONE]",
+    "data:[DO\ndata:NE]",
+    "data:  [DONE]",
+    "data:[done]",
+    "data:[DONE",
+  ])
+    assert.deepEqual(said(`${text}\n\n`), [1, false], text);
 });
 
 test("the kind of an answer shows in its first bytes", () => {

@@ -24,6 +24,7 @@ interface ResponseExports {
   editOutBytes(): number;
   editGaveUp(): number;
   benchResponse(ptr: number, bytes: number, piece: number, rounds: number): number;
+  benchEdit(ptr: number, bytes: number, piece: number, rounds: number): number;
 }
 
 export interface Answer {

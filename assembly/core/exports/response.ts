@@ -91,3 +91,13 @@ export function benchResponse(ptr: usize, bytes: i32, piece: i32, rounds: i32): 
   }
   return reader.events;
 }
+
+/** The same for the editor, after `editBegin`; the bytes that the last piece of the last round became. */
+export function benchEdit(ptr: usize, bytes: i32, piece: i32, rounds: i32): i32 {
+  for (let round = 0; round < rounds; round++) {
+    for (let at = 0; at < bytes; at += piece) {
+      editor.edit(ptr + at, min<i32>(piece, bytes - at), at + piece >= bytes);
+    }
+  }
+  return editor.outBytes;
+}

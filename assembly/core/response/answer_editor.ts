@@ -8,7 +8,8 @@ import { UsageStrip } from "./usage_strip";
  * unless it may be part of an edit: for names the beginning of such a key and value, for usage an event that
  * is not whole, up to 64 KiB.
  *
- * Memory: the output of one call and one event, at most; both buffers grow to what was needed once.
+ * Memory: the output of one call and one event, at most; both buffers grow to what was needed once. As the
+ * reader (see there), an editor is never given back, but for reuse.
  */
 @unmanaged
 export class AnswerEditor {

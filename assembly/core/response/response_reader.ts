@@ -23,8 +23,11 @@ const ERROR: u64 = wordOf("error");
  * completions, embeddings, responses, transcriptions and images, Anthropic's messages, and vLLM's own,
  * each as JSON or as server-sent events.
  *
- * Every byte is looked at, none is kept: about 1 KB an object, nothing is allocated after the constructor.
- * Nothing is checked either; of an answer in no known form the outcome is "unknown".
+ * Every byte is looked at, none is kept but of a key that is cut: about 1 KB an object, nothing is allocated
+ * after the constructor. Nothing is checked either; of an answer in no known form the outcome is "unknown".
+ *
+ * The reader and its parts lie outside of the collected heap, since calls between objects of the collector cost
+ * as much as reading does (356 ns for an event of 222 bytes, 172 ns so): never given back, they are for reuse.
  */
 @unmanaged
 export class ResponseReader {
@@ -32,7 +35,7 @@ export class ResponseReader {
   events: u32 = 0;
   /**
    * Events that bring tokens, as far as can be told from outside: those of a type that ends in `.delta` and
-   * `content_block_delta`; without a type, those whose delta or `text` is a string (also an empty one, when
+   * `content_block_delta` (a type of more than 48 bytes is none of them); without a type, those whose delta or `text` is a string (also an empty one, when
    * the token is no whole character, but not beside a role) or that call a tool. vLLM sends one such event a
    * token unless it decodes several steps at once.
    */
@@ -128,6 +131,8 @@ export class ResponseReader {
       at = lines.next(at, end);
       switch (lines.part) {
         case PART_DATA:
+          // A second line is joined by a line feed, which is no part of the mark.
+          if (this.hasData && lines.isFirst && this.markBytes < MARK_BYTES) this.markBytes = NO_MARK;
           this.hasData = true;
           this.compareMark(lines.from, lines.to);
           this.outline.feed(lines.from, lines.to);
