@@ -28,7 +28,7 @@ import {
   SCAN_MORE,
   SPAN_PROMPT,
 } from "./scan_codes";
-import { TextSink } from "./text_sink";
+import { isText, TextSink } from "./text_sink";
 
 const CARRIAGE_RETURN: u32 = 0x0d;
 const LINE_FEED: u32 = 0x0a;
@@ -256,9 +256,9 @@ export class FormMachine extends RequestFields {
     this.role = ROLE_NONE;
     this.sink = null;
     if (this.header.isFile) return;
-    const role = this.word.equals("stream_include_usage")
+    const role = isText(this.word.ptr, this.word.bytes, "stream_include_usage")
       ? ROLE_INCLUDE_USAGE
-      : roleOfKey(ROLE_BODY, this.word);
+      : roleOfKey(ROLE_BODY, this.word.ptr, this.word.bytes);
     this.role = role;
     switch (role) {
       case ROLE_NONE:
@@ -361,7 +361,7 @@ export class FormMachine extends RequestFields {
     const first: u32 = load<u8>(word.ptr);
     if (!isDigit(first) && first != MINUS) return false;
     const number = this.number;
-    number.begin(first);
+    number.begin(first, true);
     const end = word.ptr + <usize>word.bytes;
     return number.scan(word.ptr + 1, end) == end && number.isComplete && number.isWhole;
   }

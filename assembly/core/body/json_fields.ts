@@ -262,7 +262,7 @@ export class JsonFields extends RequestFields {
         this.mediaBytes += <u64>(offset - this.partStart);
         break;
       case ROLE_TYPE:
-        this.partIsMedia = kind == VALUE_STRING && isMediaType(this.word);
+        this.partIsMedia = kind == VALUE_STRING && isMediaType(this.word.ptr, this.word.bytes);
         break;
     }
   }

@@ -9,6 +9,7 @@ import {
   OPEN_BRACE,
   OPEN_BRACKET,
   QUOTE,
+  ZERO,
 } from "./json_bytes";
 import { skipWhitespace } from "./find";
 import {
@@ -77,27 +78,11 @@ import {
   STATE_WORD_T,
   STATE_WORD_TRU,
 } from "./scan_states";
-import { StringScanner } from "./string_scanner";
+import { skipDigits } from "./number_scanner";
+import { plainBytes, StringScanner, VECTOR_BYTES } from "./string_scanner";
 import { isLastLetter, nextLetter, stateBehindLetter } from "./words";
 
-/**
- * A JSON body. All of it is checked: structure, numbers, words, escapes, control characters, UTF-8. It takes what the
- * model servers take, whose oracle is Python's `json.loads(bytes)`: JSON (RFC 8259) and beyond it
- *
- * - a byte order mark of UTF-8 at the beginning,
- * - `NaN`, `Infinity` and `-Infinity`,
- * - surrogates written in UTF-8 (ED A0 80 to ED BF BF; Python's "surrogatepass").
- *
- * It differs from that parser where
- *
- * - the top level is not an object, or more than MAX_DEPTH brackets are open: refused,
- * - the body is UTF-16 or UTF-32, which Python guesses from a byte order mark or from NULs among the first bytes:
- *   refused with a reason of its own, REASON_OTHER_ENCODING,
- * - a number has more than 4300 digits, or brackets are nested so deep that Python gives up earlier: accepted.
- *
- * Memory is bounded, about 5 KB an object (3.3 KB for spans, 1.6 KB for texts, 128 bytes for MAX_DEPTH brackets), and
- * nothing is allocated after the constructor.
- */
+/** Reads the grammar of a JSON body: `BodyScanner` says what it takes. */
 @unmanaged
 export class JsonMachine extends JsonFields {
   /** STATE_*; in a string STATE_STRING or STATE_TEXT, in a number STATE_NUMBER_MINUS, wherever in it. */
@@ -140,57 +125,16 @@ export class JsonMachine extends JsonFields {
     let at = ptr;
     while (at < end) {
       const state = this.state;
-      if (state >= STATE_STRING) {
-        at = this.scanString(at, end);
-        continue;
-      }
-      if (state >= STATE_WORD_T) {
-        at = this.scanWord(at, end);
-        continue;
-      }
-      switch (state) {
-        case STATE_START:
-        case STATE_BEFORE_OBJECT:
-          at = this.scanStart(at, end);
-          break;
-        case STATE_BOM_EF:
-          at = this.scanMark(at, 0xbb, STATE_BOM_EF_BB);
-          break;
-        case STATE_BOM_EF_BB:
-          at = this.scanMark(at, 0xbf, STATE_BEFORE_OBJECT);
-          break;
-        case STATE_BOM_FE:
-          at = this.scanMark(at, 0xff, STATE_FAILED);
-          break;
-        case STATE_BOM_FF:
-          at = this.scanMark(at, 0xfe, STATE_FAILED);
-          break;
-        case STATE_FIRST_KEY:
-        case STATE_KEY:
-          at = this.scanKey(at, end);
-          break;
-        case STATE_COLON:
-          at = this.scanColon(at, end);
-          break;
-        case STATE_VALUE:
-        case STATE_FIRST_ELEMENT:
-        case STATE_ELEMENT:
-          at = this.scanValue(at, end);
-          break;
-        case STATE_AFTER_MEMBER:
-        case STATE_AFTER_ELEMENT:
-          at = this.scanAfterValue(at, end);
-          break;
-        case STATE_NUMBER_MINUS:
-          at = this.scanNumber(at, end);
-          break;
-        case STATE_DONE:
-          at = skipWhitespace(at, end);
-          if (at < end) this.fail(at, REASON_TRAILING_BYTES);
-          break;
-        default: // STATE_FAILED
-          return SCAN_MALFORMED;
-      }
+      if (state >= STATE_NUMBER_MINUS) at = this.scanScalar(at, end);
+      else if (state == STATE_KEY || state == STATE_FIRST_KEY) at = this.scanKey(at, end);
+      else if (state >= STATE_VALUE && state <= STATE_ELEMENT) at = this.scanValue(at, end);
+      else if (state == STATE_AFTER_MEMBER || state == STATE_AFTER_ELEMENT) at = this.scanAfterValue(at, end);
+      else if (state == STATE_COLON) at = this.scanColon(at, end);
+      else if (state == STATE_DONE) {
+        at = skipWhitespace(at, end);
+        if (at < end) this.fail(at, REASON_TRAILING_BYTES);
+      } else if (state == STATE_FAILED) return SCAN_MALFORMED;
+      else at = this.scanStart(at, end);
     }
     if (this.state == STATE_FAILED) return SCAN_MALFORMED;
     this.endPiece(bytes);
@@ -204,14 +148,31 @@ export class JsonMachine extends JsonFields {
     return this.refuse(this.offset, REASON_TRUNCATED);
   }
 
+  /** In a string, a word or a number. */
+  private scanScalar(at: usize, end: usize): usize {
+    const state = this.state;
+    if (state >= STATE_STRING) return this.scanString(at, end);
+    return state >= STATE_WORD_T ? this.scanWord(at, end) : this.scanNumber(at, end);
+  }
+
   private scanStart(at: usize, end: usize): usize {
     const byte: u32 = load<u8>(at);
-    if (this.state == STATE_START) {
-      this.state = STATE_BEFORE_OBJECT;
-      if (byte == 0xef) this.state = STATE_BOM_EF;
-      else if (byte == 0xfe) this.state = STATE_BOM_FE;
-      else if (byte == 0xff) this.state = STATE_BOM_FF;
-      if (byte >= 0xef && this.state != STATE_BEFORE_OBJECT) return at + 1;
+    switch (this.state) {
+      case STATE_START:
+        this.state = STATE_BEFORE_OBJECT;
+        if (byte == 0xef) this.state = STATE_BOM_EF;
+        else if (byte == 0xfe) this.state = STATE_BOM_FE;
+        else if (byte == 0xff) this.state = STATE_BOM_FF;
+        else break;
+        return at + 1;
+      case STATE_BOM_EF:
+        return this.scanMark(at, 0xbb, STATE_BOM_EF_BB);
+      case STATE_BOM_EF_BB:
+        return this.scanMark(at, 0xbf, STATE_BEFORE_OBJECT);
+      case STATE_BOM_FE:
+        return this.scanMark(at, 0xff, STATE_FAILED);
+      case STATE_BOM_FF:
+        return this.scanMark(at, 0xfe, STATE_FAILED);
     }
     at = skipWhitespace(at, end);
     if (at == end) return end;
@@ -235,19 +196,45 @@ export class JsonMachine extends JsonFields {
     if (at == end) return end;
     const byte = load<u8>(at);
     if (byte == QUOTE) {
-      const isRead = hasReadKeys(this.container);
-      this.strings.begin(isRead ? this.word : null);
-      this.inKey = true;
-      this.state = isRead ? STATE_TEXT : STATE_STRING;
-      return at + 1;
+      at = this.beginKey(at + 1, end);
+      return this.state == STATE_VALUE && at < end ? this.scanValue(at, end) : at;
     }
     if (this.state == STATE_KEY) return this.fail(at, REASON_UNEXPECTED_BYTE);
     if (byte == CLOSE_BRACE) {
       if (this.container == ROLE_STREAM_OPTIONS) this.streamOptionsEmpty = true;
       else if (this.container == ROLE_BODY) this.isEmptyObject = true;
-      return this.close(at);
+      return this.endOfValue(this.pop(), at + 1, end);
     }
     return this.fail(at, byte == CLOSE_BRACKET ? REASON_BRACKET_MISMATCH : REASON_UNEXPECTED_BYTE);
+  }
+
+  /** From behind the quote of a key. */
+  private beginKey(at: usize, end: usize): usize {
+    const isRead = hasReadKeys(this.container);
+    if (end - at > VECTOR_BYTES) {
+      // Nearly every key is short, in one piece and without escapes.
+      const bytes = plainBytes(at);
+      const behind = at + bytes;
+      if (bytes < <i32>VECTOR_BYTES && load<u8>(behind) == QUOTE) {
+        return this.endKey(isRead, at, bytes, behind + 1, end);
+      }
+    }
+    this.strings.begin(isRead ? this.word : null);
+    this.inKey = true;
+    this.state = isRead ? STATE_TEXT : STATE_STRING;
+    return this.scanString(at, end);
+  }
+
+  /** The key, of `bytes` bytes at `key`, ends before `at`. Takes a colon that follows at once. */
+  private endKey(isRead: bool, key: usize, bytes: i32, at: usize, end: usize): usize {
+    this.role = isRead ? roleOfKey(this.container, key, bytes) : ROLE_NONE;
+    if (this.role < TOP_ROLE_COUNT) this.meetKey(this.role);
+    if (at < end && load<u8>(at) == COLON_BYTE) {
+      this.state = STATE_VALUE;
+      return at + 1;
+    }
+    this.state = STATE_COLON;
+    return at;
   }
 
   private scanColon(at: usize, end: usize): usize {
@@ -263,21 +250,31 @@ export class JsonMachine extends JsonFields {
     if (at == end) return end;
     const byte: u32 = load<u8>(at);
     const isFirst = this.state == STATE_FIRST_ELEMENT;
-    if (isFirst && byte == CLOSE_BRACKET) return this.close(at);
+    if (isFirst && byte == CLOSE_BRACKET) return this.endOfValue(this.pop(), at + 1, end);
     if (this.container != ROLE_NONE && this.state != STATE_VALUE) this.beginElement(isFirst, byte);
     if (this.role != ROLE_NONE) this.beginValue(this.role, this.bodyOffset(at));
     if (byte == QUOTE) {
-      const sink = this.sinkOf(this.role);
+      const sink = this.role != ROLE_NONE ? this.sinkOf(this.role) : null;
+      if (sink == null && end - at > VECTOR_BYTES) {
+        const behind = at + 1 + plainBytes(at + 1);
+        if (behind <= at + VECTOR_BYTES && load<u8>(behind) == QUOTE) {
+          return this.endOfValue(VALUE_STRING, behind + 1, end);
+        }
+      }
       this.strings.begin(sink);
       this.inKey = false;
       this.state = sink != null ? STATE_TEXT : STATE_STRING;
-      return at + 1;
+      return this.scanString(at + 1, end);
     }
     if (byte == OPEN_BRACE || byte == OPEN_BRACKET) return this.open(at, byte == OPEN_BRACE);
     if (isDigit(byte) || byte == MINUS) {
-      this.number.begin(byte);
+      if (this.role == ROLE_NONE && byte != MINUS && byte != ZERO) {
+        const next = this.skipNumbers(at, end);
+        if (next != at) return next;
+      }
+      this.number.begin(byte, this.role != ROLE_NONE);
       this.state = STATE_NUMBER_MINUS;
-      return at + 1;
+      return this.scanNumber(at + 1, end);
     }
     const word = stateBehindLetter(byte);
     if (word >= 0) {
@@ -308,7 +305,7 @@ export class JsonMachine extends JsonFields {
       this.state = inObject ? STATE_KEY : STATE_ELEMENT;
       return at + 1;
     }
-    if (byte == (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) return this.close(at);
+    if (byte == (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) return this.endOfValue(this.pop(), at + 1, end);
     const mismatch = byte == CLOSE_BRACE || byte == CLOSE_BRACKET;
     return this.fail(at, mismatch ? REASON_BRACKET_MISMATCH : REASON_UNEXPECTED_BYTE);
   }
@@ -317,13 +314,9 @@ export class JsonMachine extends JsonFields {
     const strings = this.strings;
     at = strings.scan(at, end);
     if (strings.done) {
-      if (!this.inKey) {
-        this.endOfValue(VALUE_STRING, at);
-      } else {
-        this.role = this.state == STATE_TEXT ? roleOfKey(this.container, this.word) : ROLE_NONE;
-        if (this.role < TOP_ROLE_COUNT) this.meetKey(this.role);
-        this.state = STATE_COLON;
-      }
+      if (!this.inKey) return this.endOfValue(VALUE_STRING, at, end);
+      const word = this.word;
+      return this.endKey(this.state == STATE_TEXT && !word.tooLong, word.ptr, word.bytes, at, end);
     } else if (strings.reason != REASON_NONE) {
       return this.fail(at, strings.reason);
     }
@@ -343,8 +336,23 @@ export class JsonMachine extends JsonFields {
       return at + 1;
     }
     if (number.state == STATE_NUMBER_ZERO && isDigit(byte)) return this.fail(at, REASON_BAD_NUMBER);
-    this.endOfValue(VALUE_NUMBER, at);
-    return at;
+    return this.endOfValue(VALUE_NUMBER, at, end);
+  }
+
+  /**
+   * Numbers that nobody reads and that are nothing but digits, each with a comma behind it: lists of token ids. From
+   * the first digit of one, which is no 0; returns it if it is none of these.
+   */
+  private skipNumbers(at: usize, end: usize): usize {
+    const inObject = this.inObject;
+    let next = at;
+    do {
+      const behind = skipDigits(next + 1, end);
+      if (behind == end || load<u8>(behind) != COMMA) break;
+      next = behind + 1;
+    } while (!inObject && next < end && isDigit(load<u8>(next)) && load<u8>(next) != ZERO);
+    if (next != at) this.state = inObject ? STATE_KEY : STATE_ELEMENT;
+    return next;
   }
 
   private scanWord(at: usize, end: usize): usize {
@@ -353,8 +361,7 @@ export class JsonMachine extends JsonFields {
       if (load<u8>(at) != nextLetter(state)) return this.fail(at, REASON_BAD_LITERAL);
       at++;
       if (isLastLetter(state)) {
-        this.endOfValue(kindOfWord(state), at);
-        return at;
+        return this.endOfValue(kindOfWord(state), at, end);
       }
       this.state = state + 1;
     }
@@ -365,43 +372,62 @@ export class JsonMachine extends JsonFields {
   private open(at: usize, isObject: bool): usize {
     const depth = this.depth;
     if (depth == MAX_DEPTH) return this.fail(at, REASON_TOO_DEEP);
-    const bit: u64 = 1 << ((<u64>depth) & 63);
-    const word = unchecked(this.brackets[depth >> 6]);
-    unchecked((this.brackets[depth >> 6] = isObject ? word | bit : word & ~bit));
+    const bits = this.brackets + ((<usize>depth) >> 3);
+    const bit: u32 = 1 << (depth & 7);
+    store<u8>(bits, <u8>(isObject ? load<u8>(bits) | bit : load<u8>(bits) & ~bit));
     this.depth = depth + 1;
     this.inObject = isObject;
-    this.container = depth < ROLE_DEPTH ? this.role : ROLE_NONE;
-    if (depth < ROLE_DEPTH) store<u8>(this.roles + depth, <u8>this.role, 1);
+    this.container = ROLE_NONE;
+    if (depth < ROLE_DEPTH) {
+      this.container = this.role;
+      store<u8>(this.roles + depth, <u8>this.role, 1);
+    }
     this.role = ROLE_NONE;
     this.state = isObject ? STATE_FIRST_KEY : STATE_FIRST_ELEMENT;
     return at + 1;
   }
 
-  /** The bracket at `at` closes the innermost object or array, and is of its kind. */
-  private close(at: usize): usize {
+  /** The innermost object or array has been closed; its kind. What was its role is that of the value that ends. */
+  private pop(): i32 {
     const kind = this.inObject ? VALUE_OBJECT : VALUE_ARRAY;
     const depth = this.depth - 1;
     this.role = this.container;
     this.depth = depth;
     if (depth > 0) {
       const below = depth - 1;
-      this.inObject = ((unchecked(this.brackets[below >> 6]) >> ((<u64>below) & 63)) & 1) != 0;
-      this.container = depth <= ROLE_DEPTH ? <i32>unchecked(this.roles[depth]) : ROLE_NONE;
+      this.inObject = ((load<u8>(this.brackets + ((<usize>below) >> 3)) >> (below & 7)) & 1) != 0;
+      this.container = depth <= ROLE_DEPTH ? <i32>load<u8>(this.roles + depth) : ROLE_NONE;
     }
-    this.endOfValue(kind, at + 1);
-    return at + 1;
+    return kind;
   }
 
-  /** A value of kind VALUE_* ends before `at`. */
-  private endOfValue(kind: i32, at: usize): void {
-    if (this.role != ROLE_NONE) this.endValue(this.role, kind, this.bodyOffset(at));
-    this.role = ROLE_NONE;
-    if (this.depth == 0) {
-      this.state = STATE_DONE;
-      this.objectEnd = this.bodyOffset(at) - 1;
-    } else {
-      this.state = this.inObject ? STATE_AFTER_MEMBER : STATE_AFTER_ELEMENT;
+  /**
+   * A value of kind VALUE_* ends before `at`. Takes brackets that close what it stands in, and a comma, if they follow
+   * at once; returns the byte behind.
+   */
+  private endOfValue(kind: i32, at: usize, end: usize): usize {
+    while (true) {
+      if (this.role != ROLE_NONE) this.endValue(this.role, kind, this.bodyOffset(at));
+      if (this.depth == 0) {
+        this.objectEnd = this.bodyOffset(at) - 1;
+        this.state = STATE_DONE;
+        return at;
+      }
+      const inObject = this.inObject;
+      if (at == end) break;
+      const byte: u32 = load<u8>(at);
+      if (byte == COMMA) {
+        this.state = inObject ? STATE_KEY : STATE_ELEMENT;
+        this.role = ROLE_NONE;
+        return at + 1;
+      }
+      if (byte != (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) break;
+      kind = this.pop();
+      at++;
     }
+    this.role = ROLE_NONE;
+    this.state = this.inObject ? STATE_AFTER_MEMBER : STATE_AFTER_ELEMENT;
+    return at;
   }
 
   /** NUL is no byte of JSON: among the first two it is half of a character of two or four bytes. */

@@ -18,11 +18,14 @@ export class NumberScanner {
   isNegative: bool = false;
   /** Neither fraction nor exponent: `magnitude` is its value without the sign. */
   isWhole: bool = false;
-  /** At most 2^32 - 1, whatever is written. */
+  /** At most 2^32 - 1, whatever is written; not told where it is not wanted. */
   magnitude: u64 = 0;
+  /** Digits are counted up. */
+  private isRead: bool = false;
 
-  /** With the number's first byte, a digit or a minus. */
-  begin(byte: u32): void {
+  /** With the number's first byte, a digit or a minus; `isRead`: its value is wanted. */
+  begin(byte: u32, isRead: bool): void {
+    this.isRead = isRead;
     this.isNegative = byte == MINUS;
     this.isWhole = true;
     this.magnitude = 0;
@@ -62,7 +65,8 @@ export class NumberScanner {
     while (at < end) {
       const byte: u32 = load<u8>(at);
       if (isDigit(byte)) {
-        if (this.state == STATE_NUMBER_DIGITS) at = this.scanDigits(at, end);
+        if (this.state == STATE_NUMBER_DIGITS)
+          at = this.isRead ? this.readDigits(at, end) : skipDigits(at, end);
         else if (this.state == STATE_NUMBER_FRACTION || this.state == STATE_NUMBER_EXPONENT) at++;
         else if (this.takeFirstDigit(byte)) at++;
         else break;
@@ -72,7 +76,7 @@ export class NumberScanner {
     return at;
   }
 
-  private scanDigits(at: usize, end: usize): usize {
+  private readDigits(at: usize, end: usize): usize {
     let magnitude = this.magnitude;
     while (at < end) {
       const byte: u32 = load<u8>(at);
@@ -116,4 +120,10 @@ export class NumberScanner {
     this.isWhole = false;
     return true;
   }
+}
+
+/** First byte that is no digit, or `end`. */
+export function skipDigits(at: usize, end: usize): usize {
+  while (at < end && isDigit(load<u8>(at))) at++;
+  return at;
 }

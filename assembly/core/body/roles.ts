@@ -1,4 +1,4 @@
-import { TextSink } from "./text_sink";
+import { isText } from "./text_sink";
 
 // What a value of a body is, by where it stands.
 
@@ -49,6 +49,11 @@ export const ROLE_INCLUDE_USAGE: i32 = 28;
 /** Nobody reads it. */
 export const ROLE_NONE: i32 = 29;
 
+// Keys that every message and part has, as the little-endian numbers that their bytes make.
+const WORD_CONTENT: u64 = 0x746e65746e6f63;
+const FIRST_7_BYTES: u64 = 0x00ffffffffffffff;
+const WORD_TYPE: u32 = 0x65707974;
+
 /** Objects deeper than this have no role: body, messages, message, content, part. */
 export const ROLE_DEPTH: i32 = 5;
 
@@ -57,20 +62,19 @@ export function hasReadKeys(role: i32): bool {
   return role == ROLE_BODY || role == ROLE_MESSAGE || role == ROLE_PART || role == ROLE_STREAM_OPTIONS;
 }
 
-/** The role of the value behind a key of an object of role `container`. */
-export function roleOfKey(container: i32, key: TextSink): i32 {
-  if (key.tooLong) return ROLE_NONE;
-  switch (container) {
-    case ROLE_BODY:
-      return roleInBody(key);
-    case ROLE_MESSAGE:
-      return key.equals("content") ? ROLE_CONTENT : ROLE_NONE;
-    case ROLE_PART:
-      return key.equals("type") ? ROLE_TYPE : ROLE_NONE;
-    case ROLE_STREAM_OPTIONS:
-      return key.equals("include_usage") ? ROLE_INCLUDE_USAGE : ROLE_NONE;
+/**
+ * The role of the value behind a key, of `bytes` bytes at `key`, of an object of role `container`. KEY_MAX_BYTES may be
+ * read from `key`.
+ */
+export function roleOfKey(container: i32, key: usize, bytes: i32): i32 {
+  if (container == ROLE_MESSAGE) {
+    return bytes == 7 && (load<u64>(key) & FIRST_7_BYTES) == WORD_CONTENT ? ROLE_CONTENT : ROLE_NONE;
   }
-  return ROLE_NONE;
+  if (container == ROLE_PART) return bytes == 4 && load<u32>(key) == WORD_TYPE ? ROLE_TYPE : ROLE_NONE;
+  if (container == ROLE_BODY) return roleInBody(key, bytes);
+  return container == ROLE_STREAM_OPTIONS && isText(key, bytes, "include_usage")
+    ? ROLE_INCLUDE_USAGE
+    : ROLE_NONE;
 }
 
 /** The role of an element of an array of role `container`. */
@@ -93,70 +97,74 @@ export function preferenceOf(role: i32): i32 {
   return isLimit ? role - ROLE_MAX_COMPLETION_TOKENS : -1;
 }
 
-/** Whether a part of this `type` is media: those of the OpenAI, Anthropic and vLLM APIs. */
-export function isMediaType(type: TextSink): bool {
-  switch (type.bytes) {
+/** Whether a part whose `type` is this text is media: those of the OpenAI, Anthropic and vLLM APIs. */
+export function isMediaType(type: usize, bytes: i32): bool {
+  switch (bytes) {
     case 4:
-      return type.equals("file");
+      return isText(type, bytes, "file");
     case 5:
-      return type.equals("image");
+      return isText(type, bytes, "image");
     case 8:
-      return type.equals("document");
+      return isText(type, bytes, "document");
     case 9:
-      return type.equals("image_url") || type.equals("audio_url") || type.equals("video_url");
+      return (
+        isText(type, bytes, "image_url") ||
+        isText(type, bytes, "audio_url") ||
+        isText(type, bytes, "video_url")
+      );
     case 10:
-      return type.equals("input_file");
+      return isText(type, bytes, "input_file");
     case 11:
-      return type.equals("input_image") || type.equals("input_audio");
+      return isText(type, bytes, "input_image") || isText(type, bytes, "input_audio");
   }
   return false;
 }
 
 /** By length first, since most keys are none of these. */
-function roleInBody(key: TextSink): i32 {
-  switch (key.bytes) {
+function roleInBody(key: usize, bytes: i32): i32 {
+  switch (bytes) {
     case 1:
-      if (key.equals("n")) return ROLE_N;
+      if (isText(key, bytes, "n")) return ROLE_N;
       break;
     case 4:
-      if (key.equals("user")) return ROLE_USER;
-      if (key.equals("text")) return ROLE_TEXT;
+      if (isText(key, bytes, "user")) return ROLE_USER;
+      if (isText(key, bytes, "text")) return ROLE_TEXT;
       break;
     case 5:
-      if (key.equals("model")) return ROLE_MODEL;
-      if (key.equals("input")) return ROLE_INPUT;
-      if (key.equals("tools")) return ROLE_TOOLS;
-      if (key.equals("query")) return ROLE_QUERY;
+      if (isText(key, bytes, "model")) return ROLE_MODEL;
+      if (isText(key, bytes, "input")) return ROLE_INPUT;
+      if (isText(key, bytes, "tools")) return ROLE_TOOLS;
+      if (isText(key, bytes, "query")) return ROLE_QUERY;
       break;
     case 6:
-      if (key.equals("stream")) return ROLE_STREAM;
-      if (key.equals("prompt")) return ROLE_PROMPT;
-      if (key.equals("system")) return ROLE_SYSTEM;
-      if (key.equals("text_1")) return ROLE_TEXT_1;
-      if (key.equals("text_2")) return ROLE_TEXT_2;
+      if (isText(key, bytes, "stream")) return ROLE_STREAM;
+      if (isText(key, bytes, "prompt")) return ROLE_PROMPT;
+      if (isText(key, bytes, "system")) return ROLE_SYSTEM;
+      if (isText(key, bytes, "text_1")) return ROLE_TEXT_1;
+      if (isText(key, bytes, "text_2")) return ROLE_TEXT_2;
       break;
     case 8:
-      if (key.equals("messages")) return ROLE_MESSAGES;
-      if (key.equals("priority")) return ROLE_PRIORITY;
+      if (isText(key, bytes, "messages")) return ROLE_MESSAGES;
+      if (isText(key, bytes, "priority")) return ROLE_PRIORITY;
       break;
     case 9:
-      if (key.equals("documents")) return ROLE_DOCUMENTS;
+      if (isText(key, bytes, "documents")) return ROLE_DOCUMENTS;
       break;
     case 10:
-      if (key.equals("max_tokens")) return ROLE_MAX_TOKENS;
-      if (key.equals("cache_salt")) return ROLE_CACHE_SALT;
+      if (isText(key, bytes, "max_tokens")) return ROLE_MAX_TOKENS;
+      if (isText(key, bytes, "cache_salt")) return ROLE_CACHE_SALT;
       break;
     case 12:
-      if (key.equals("instructions")) return ROLE_INSTRUCTIONS;
+      if (isText(key, bytes, "instructions")) return ROLE_INSTRUCTIONS;
       break;
     case 14:
-      if (key.equals("stream_options")) return ROLE_STREAM_OPTIONS;
+      if (isText(key, bytes, "stream_options")) return ROLE_STREAM_OPTIONS;
       break;
     case 17:
-      if (key.equals("max_output_tokens")) return ROLE_MAX_OUTPUT_TOKENS;
+      if (isText(key, bytes, "max_output_tokens")) return ROLE_MAX_OUTPUT_TOKENS;
       break;
     case 21:
-      if (key.equals("max_completion_tokens")) return ROLE_MAX_COMPLETION_TOKENS;
+      if (isText(key, bytes, "max_completion_tokens")) return ROLE_MAX_COMPLETION_TOKENS;
       break;
   }
   return ROLE_NONE;

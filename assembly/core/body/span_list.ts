@@ -20,12 +20,12 @@ export class SpanList {
 
   private readonly spans: usize = heap.alloc(<usize>SPAN_CAPACITY * SPAN_BYTES);
   /** Dropped ones of each source, u32 each. */
-  private readonly droppedOf: usize = heap.alloc(<usize>SOURCE_COUNT << 2);
+  private readonly droppedOf: usize = heap.alloc((<usize>SOURCE_COUNT) << 2);
 
   reset(): void {
     this.count = 0;
     this.dropped = 0;
-    memory.fill(this.droppedOf, 0, <usize>SOURCE_COUNT << 2);
+    memory.fill(this.droppedOf, 0, (<usize>SOURCE_COUNT) << 2);
   }
 
   /** SPAN_* of the span at `index`, which is below `count`. */
@@ -73,7 +73,7 @@ export class SpanList {
       kept++;
     }
     this.count = kept;
-    const dropped = load<u32>(this.droppedOf + (<usize>source << 2));
+    const dropped = load<u32>(this.droppedOf + ((<usize>source) << 2));
     this.dropped -= dropped;
     this.addDropped(source, -dropped);
   }
@@ -88,9 +88,10 @@ export class SpanList {
 
   /** A difference below 0 is 2^32 more. */
   private addDropped(source: i32, difference: u32): void {
-    const at = this.droppedOf + (<usize>source << 2);
+    const at = this.droppedOf + ((<usize>source) << 2);
     store<u32>(at, load<u32>(at) + difference);
   }
+
 
   @inline private at(index: i32): usize {
     return this.spans + <usize>index * SPAN_BYTES;

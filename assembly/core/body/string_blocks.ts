@@ -58,14 +58,10 @@ export class StringBlocks {
       const quoteC = i8x16.eq(c, quotes);
       const quoteD = i8x16.eq(d, quotes);
       // As signed numbers, both control characters and what is not ASCII are below the space.
-      const oddA = i8x16.lt_s(a, space);
-      const oddB = i8x16.lt_s(b, space);
-      const oddC = i8x16.lt_s(c, space);
-      const oddD = i8x16.lt_s(d, space);
-      const hasOdd = v128.any_true(v128.or(v128.or(oddA, oddB), v128.or(oddC, oddD)));
-      const hasQuote = v128.any_true(v128.or(v128.or(quoteA, quoteB), v128.or(quoteC, quoteD)));
+      const lowest = i8x16.min_s(i8x16.min_s(a, b), i8x16.min_s(c, d));
+      const hasOdd = v128.any_true(i8x16.lt_s(lowest, space));
       const slashMask = mask(slashA, slashB, slashC, slashD);
-      const quoteMask = hasQuote ? mask(quoteA, quoteB, quoteC, quoteD) : 0;
+      const quoteMask = mask(quoteA, quoteB, quoteC, quoteD);
       let escaped: u64 = 0;
       let escapedNext: u64 = 0;
       let digits: u64 = digitsFirst;
@@ -78,12 +74,12 @@ export class StringBlocks {
         const codes = (((escaping << 1) | ODD_BITS) - escaping) ^ ODD_BITS;
         escaped = codes ^ (slashMask | escapedFirst);
         escapedNext = (codes & slashMask) >> 63;
-        const letters = mask(escapeLetters(a), escapeLetters(b), escapeLetters(c), escapeLetters(d));
-        wrong = escaped & ~(letters | slashMask | quoteMask);
+        // Most escapes are of quotes, backslashes, line feeds and tabs.
+        wrong = escaped & ~(mask(often(a), often(b), often(c), often(d)) | slashMask | quoteMask);
         if (wrong != 0) {
           const u = i8x16.splat(0x75);
           const units = wrong & mask(i8x16.eq(a, u), i8x16.eq(b, u), i8x16.eq(c, u), i8x16.eq(d, u));
-          wrong ^= units;
+          wrong &= ~(units | mask(escapeLetters(a), escapeLetters(b), escapeLetters(c), escapeLetters(d)));
           digits |= (units << 1) | (units << 2) | (units << 3) | (units << 4);
           digitsNext = (units >> 63) | (units >> 62) | (units >> 61) | (units >> 60);
         }
@@ -96,27 +92,27 @@ export class StringBlocks {
       // The closing quote and all bits below; all bits if there is none.
       const within = closing ^ (closing - 1);
       if (hasOdd || open) {
-        const notAscii = mask(a, b, c, d);
-        wrong |= mask(oddA, oddB, oddC, oddD) & ~notAscii;
-        if ((notAscii & within) != 0 || open) {
-          const mistakeA = utf8Mistakes(before, a);
-          const mistakeB = utf8Mistakes(a, b);
-          const mistakeC = utf8Mistakes(b, c);
-          const mistakeD = utf8Mistakes(c, d);
-          if (v128.any_true(v128.or(v128.or(mistakeA, mistakeB), v128.or(mistakeC, mistakeD)))) {
-            const zero = i64x2.splat(0);
-            wrong |= ~mask(
-              i8x16.eq(mistakeA, zero),
-              i8x16.eq(mistakeB, zero),
-              i8x16.eq(mistakeC, zero),
-              i8x16.eq(mistakeD, zero),
-            );
-          }
+        const leastOf = i8x16.min_u(i8x16.min_u(a, b), i8x16.min_u(c, d));
+        if (v128.any_true(isControl(leastOf))) {
+          wrong |= mask(isControl(a), isControl(b), isControl(c), isControl(d));
+        }
+        const mistakeA = utf8Mistakes(before, a);
+        const mistakeB = utf8Mistakes(a, b);
+        const mistakeC = utf8Mistakes(b, c);
+        const mistakeD = utf8Mistakes(c, d);
+        if (v128.any_true(v128.or(v128.or(mistakeA, mistakeB), v128.or(mistakeC, mistakeD)))) {
+          const zero = i64x2.splat(0);
+          wrong |= ~mask(
+            i8x16.eq(mistakeA, zero),
+            i8x16.eq(mistakeB, zero),
+            i8x16.eq(mistakeC, zero),
+            i8x16.eq(mistakeD, zero),
+          );
         }
         // A last byte that begins no character would be noticed only with the next one.
         if ((wrong & within) != 0 || (closing == 0 && isNeverUtf8(load<u8>(at, 63)))) break;
         before = d;
-        open = notAscii >> 61 != 0;
+        open = i8x16.bitmask(d) >= 1 << 13;
       } else {
         if ((wrong & within) != 0) break;
         before = i64x2.splat(0);
@@ -144,6 +140,20 @@ function mask(a: v128, b: v128, c: v128, d: v128): u64 {
     (<u64>(<u32>i8x16.bitmask(a) | (<u32>i8x16.bitmask(b) << 16))) |
     ((<u64>(<u32>i8x16.bitmask(c) | (<u32>i8x16.bitmask(d) << 16))) << 32)
   );
+}
+
+/** FF where a byte is below 0x20. */
+// prettier-ignore
+@inline
+function isControl(bytes: v128): v128 {
+  return i8x16.eq(i8x16.min_u(bytes, i8x16.splat(0x1f)), bytes);
+}
+
+/** FF where a byte is `n` or `t`. */
+// prettier-ignore
+@inline
+function often(bytes: v128): v128 {
+  return v128.or(i8x16.eq(bytes, i8x16.splat(0x6e)), i8x16.eq(bytes, i8x16.splat(0x74)));
 }
 
 /** FF where a byte is one of `/bfnrt`. */

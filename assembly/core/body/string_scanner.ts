@@ -5,6 +5,9 @@ import { BLOCK_BYTES, StringBlocks } from "./string_blocks";
 import { TextSink } from "./text_sink";
 import { stateBehindContinuation, stateBehindLead } from "./utf8_states";
 
+/** What `plainBytes` reads. */
+export const VECTOR_BYTES: usize = 16;
+
 /**
  * Goes over one JSON string from behind its opening quote, in pieces cut anywhere. Checked: escapes, that no byte is
  * below 0x20, and UTF-8 (RFC 3629, but surrogates pass). A string that is read goes into a sink, byte by byte; others,
@@ -78,6 +81,7 @@ export class StringScanner {
         } else if (byte >= 0x80) {
           state = stateBehindLead(byte);
           if (state < 0) this.reason = REASON_BAD_UTF8;
+          else if (byte == 0xed && sink != null) sink.expectSurrogate();
         } else if (byte < 0x20) {
           this.reason = REASON_CONTROL_CHARACTER;
         }
@@ -114,4 +118,16 @@ export class StringScanner {
     }
     return this.done ? at + 1 : at;
   }
+}
+
+/** Of 16 bytes, how many come before the first that is a quote, a backslash, a control character or not ASCII. */
+// prettier-ignore
+@inline
+export function plainBytes(at: usize): i32 {
+  const bytes = v128.load(at);
+  const stops = v128.or(
+    v128.or(i8x16.eq(bytes, i8x16.splat(<i8>QUOTE)), i8x16.eq(bytes, i8x16.splat(<i8>BACKSLASH))),
+    i8x16.lt_s(bytes, i8x16.splat(0x20)),
+  );
+  return ctz<i32>(i8x16.bitmask(stops) | 0x10000);
 }

@@ -20,6 +20,8 @@ export class TextSink {
   private readonly capacity: i32;
   /** A high surrogate that waits for its partner; 0 if none does. */
   private pending: u32 = 0;
+  /** A byte ED has come, which may begin a surrogate. */
+  private mayHoldSurrogates: bool = false;
 
   constructor(capacity: i32) {
     this.ptr = heap.alloc(capacity);
@@ -30,6 +32,12 @@ export class TextSink {
     this.bytes = 0;
     this.tooLong = false;
     this.pending = 0;
+    this.mayHoldSurrogates = false;
+  }
+
+  /** Told of a byte ED. */
+  expectSurrogate(): void {
+    this.mayHoldSurrogates = true;
   }
 
   /** Adds bytes that stand for themselves. */
@@ -69,18 +77,7 @@ export class TextSink {
   /** The string has ended. */
   finish(): void {
     this.settle();
-    this.replaceSurrogates();
-  }
-
-  /** True if the text so far is `ascii`, a literal of ASCII characters. */
-  equals(ascii: string): bool {
-    const bytes = this.bytes;
-    if (bytes != ascii.length) return false;
-    const literal = changetype<usize>(ascii);
-    for (let at = 0; at < bytes; at++) {
-      if (<u32>load<u8>(this.ptr + at) != <u32>load<u16>(literal + ((<usize>at) << 1))) return false;
-    }
-    return true;
+    if (this.mayHoldSurrogates) this.replaceSurrogates();
   }
 
   /** ED A0 80 to ED BF BF become EF BF BD, which is as long. */
@@ -125,4 +122,14 @@ export class TextSink {
     }
     store<u8>(this.ptr + this.bytes++, <u8>byte);
   }
+}
+
+/** True if these bytes are `ascii`, a literal of ASCII characters. */
+export function isText(ptr: usize, bytes: i32, ascii: string): bool {
+  if (bytes != ascii.length) return false;
+  const literal = changetype<usize>(ascii);
+  for (let at = 0; at < bytes; at++) {
+    if (<u32>load<u8>(ptr + at) != <u32>load<u16>(literal + ((<usize>at) << 1))) return false;
+  }
+  return true;
 }

@@ -23,40 +23,39 @@ const TWO_CONTINUATIONS: u8 = 128;
 /** Mistakes that the low half of the first byte says nothing about. */
 const CARRY: u8 = TOO_SHORT | TOO_LONG | TWO_CONTINUATIONS;
 
-/** By the high half of the byte before. */
+// Tables of 16 bytes each. They are read from memory, since V8 makes a constant of a vector anew at each use.
+/** Mistakes by the high half of the byte before. */
 // prettier-ignore
-const BEFORE_HIGH = i8x16(
+const BEFORE_HIGH = memory.data<u8>([
   TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-  <i8>TWO_CONTINUATIONS, <i8>TWO_CONTINUATIONS, <i8>TWO_CONTINUATIONS, <i8>TWO_CONTINUATIONS,
+  TWO_CONTINUATIONS, TWO_CONTINUATIONS, TWO_CONTINUATIONS, TWO_CONTINUATIONS,
   TOO_SHORT | OVERLONG_2,
   TOO_SHORT,
   TOO_SHORT | OVERLONG_3,
   TOO_SHORT | TOO_LARGE | TOO_LARGE_1000 | OVERLONG_4,
-);
+], 16);
 /** By its low half. */
 // prettier-ignore
-const BEFORE_LOW = i8x16(
-  <i8>(CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4),
-  <i8>(CARRY | OVERLONG_2),
-  <i8>CARRY, <i8>CARRY,
-  <i8>(CARRY | TOO_LARGE),
-  <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000), <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000),
-  <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000), <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000),
-  <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000), <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000),
-  <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000), <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000),
-  <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000), <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000),
-  <i8>(CARRY | TOO_LARGE | TOO_LARGE_1000),
-);
+const BEFORE_LOW = memory.data<u8>([
+  CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4,
+  CARRY | OVERLONG_2,
+  CARRY, CARRY,
+  CARRY | TOO_LARGE,
+  CARRY | TOO_LARGE | TOO_LARGE_1000, CARRY | TOO_LARGE | TOO_LARGE_1000, CARRY | TOO_LARGE | TOO_LARGE_1000,
+  CARRY | TOO_LARGE | TOO_LARGE_1000, CARRY | TOO_LARGE | TOO_LARGE_1000, CARRY | TOO_LARGE | TOO_LARGE_1000,
+  CARRY | TOO_LARGE | TOO_LARGE_1000, CARRY | TOO_LARGE | TOO_LARGE_1000, CARRY | TOO_LARGE | TOO_LARGE_1000,
+  CARRY | TOO_LARGE | TOO_LARGE_1000, CARRY | TOO_LARGE | TOO_LARGE_1000,
+], 16);
 /** By the high half of the byte itself. */
 // prettier-ignore
-const HIGH = i8x16(
+const HIGH = memory.data<u8>([
   TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-  <i8>(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4),
-  <i8>(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | OVERLONG_3 | TOO_LARGE),
-  <i8>(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | TOO_LARGE),
-  <i8>(TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | TOO_LARGE),
+  TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | OVERLONG_3 | TOO_LARGE_1000 | OVERLONG_4,
+  TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | OVERLONG_3 | TOO_LARGE,
+  TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | TOO_LARGE,
+  TOO_LONG | OVERLONG_2 | TWO_CONTINUATIONS | TOO_LARGE,
   TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
-);
+], 16);
 
 /**
  * Bytes of `now` that are not 0 in the result cannot stand there; `before` are the 16 bytes before them, known to be
@@ -74,10 +73,10 @@ export function utf8Mistakes(before: v128, now: v128): v128 {
   const three = i8x16.shuffle(before, now, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28);
   const pairs = v128.and(
     v128.and(
-      i8x16.swizzle(BEFORE_HIGH, i8x16.shr_u(one, 4)),
-      i8x16.swizzle(BEFORE_LOW, v128.and(one, low)),
+      i8x16.swizzle(v128.load(BEFORE_HIGH), v128.and(i16x8.shr_u(one, 4), low)),
+      i8x16.swizzle(v128.load(BEFORE_LOW), v128.and(one, low)),
     ),
-    i8x16.swizzle(HIGH, i8x16.shr_u(now, 4)),
+    i8x16.swizzle(v128.load(HIGH), v128.and(i16x8.shr_u(now, 4), low)),
   );
   // The highest bit: two before is E0 and above, or three before is F0 and above.
   const asked = v128.or(

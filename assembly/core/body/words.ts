@@ -5,13 +5,14 @@ import { STATE_WORD_F, STATE_WORD_I, STATE_WORD_N, STATE_WORD_NAN_N, STATE_WORD_
  * is in a state of its own, STATE_WORD_*; here stands, by state, the letter that comes next.
  */
 // prettier-ignore
-const NEXT: StaticArray<u8> = [
+const NEXT = memory.data<u8>([
   0x72, 0x75, 0x65, // true
   0x61, 0x6c, 0x73, 0x65, // false
   0x75, 0x6c, 0x6c, // null
   0x61, 0x4e, // NaN
   0x6e, 0x66, 0x69, 0x6e, 0x69, 0x74, 0x79, // Infinity
-];
+]);
+const LETTERS: i32 = 19;
 
 /** State behind a word's first letter; -1 if no word begins so. */
 export function stateBehindLetter(byte: u32): i32 {
@@ -32,7 +33,7 @@ export function stateBehindLetter(byte: u32): i32 {
 
 /** The letter that must follow in a state of a word. */
 export function nextLetter(state: i32): u32 {
-  return NEXT[state - STATE_WORD_T];
+  return load<u8>(NEXT + (state - STATE_WORD_T));
 }
 
 /** First letter whose state ends the word with the next one. */
@@ -43,6 +44,6 @@ export function isLastLetter(state: i32): bool {
     next == STATE_WORD_N ||
     next == STATE_WORD_NAN_N ||
     next == STATE_WORD_I ||
-    next == STATE_WORD_T + NEXT.length
+    next == STATE_WORD_T + LETTERS
   );
 }
