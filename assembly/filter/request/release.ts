@@ -146,7 +146,10 @@ export class Release {
   private account(state: StreamState, model: usize, modelBytes: i32, target: usize, targetBytes: i32): void {
     if (state.api == API_NONE || state.pool < 0) return;
     const telemetry = this.vm.telemetry;
-    state.row = telemetry.accounts.rowOf(this.vm.table, state.pool, model, modelBytes, target, targetBytes);
+    state.row =
+      targetBytes > 0
+        ? telemetry.accounts.rowOf(this.vm.table, state.pool, model, modelBytes, target, targetBytes)
+        : telemetry.accounts.rowOf(this.vm.table, state.pool, model, modelBytes, model, modelBytes);
     telemetry.started(state.row);
     if (modelBytes > 0) setProperty(PROPERTY_MODEL, model, modelBytes);
     if (targetBytes > 0) setProperty(PROPERTY_TARGET, target, targetBytes);

@@ -43,7 +43,7 @@ export class Telemetry {
     this.accounts.started(row);
   }
 
-  /** A request that `started` is over. A call to the host for each histogram on Envoy's page: at most seven. */
+  /** A request that `started` is over. No host call. */
   finished(outcome: Outcome): void {
     const row = outcome.row;
     if (row < 0 || row >= this.accounts.rows) return;
