@@ -1,8 +1,8 @@
 /**
- * Raw memory, read and written: the way from addresses to values for `core/` outside of `core/body/`,
- * which scans bodies byte by byte; `wire/`, `abi/` and `filter/` load and store for themselves where they
- * lay out messages and host values. Nothing here checks bounds; a message is checked once, by
- * `checkMessage` and the table's own check, and is a view from then on. Unaligned access is fine in
+ * Raw memory, read and written: the way from addresses to values for `core/` outside of `core/body/` and
+ * `core/response/`, which scan bodies byte by byte; `wire/`, `abi/` and `filter/` load and store for
+ * themselves where they lay out messages and host values. Nothing here checks bounds; a message is checked
+ * once, by `checkMessage` and the table's own check, and is a view from then on. Unaligned access is fine in
  * WebAssembly.
  */
 
