@@ -33,7 +33,12 @@ export class ShortText {
   }
 
   addRun(at: usize, end: usize): void {
-    for (; at < end && !this.tooLong; at++) this.add(load<u8>(at));
+    const bytes = <i32>(end - at);
+    const taken = min<i32>(bytes, this.capacityBytes - this.bytes);
+    if (taken < bytes) this.tooLong = true;
+    const to = this.ptr + <usize>this.bytes;
+    for (let place: usize = 0; place < <usize>taken; place++) store<u8>(to + place, load<u8>(at + place));
+    this.bytes += taken;
   }
 
   /** True if the whole text is `ascii`, a literal of ASCII characters. */
