@@ -1,23 +1,6 @@
 import { findLineBreak } from "./find";
-import { isWord } from "./header_params";
-import { isDigit, MINUS } from "./json_bytes";
-import { NumberScanner } from "./number_scanner";
 import { PartHeader } from "./part_header";
-import { NO_OFFSET, RequestFields } from "./request_fields";
-import {
-  preferenceOf,
-  ROLE_BODY,
-  ROLE_CACHE_SALT,
-  ROLE_INCLUDE_USAGE,
-  ROLE_MODEL,
-  ROLE_N,
-  ROLE_NONE,
-  ROLE_PRIORITY,
-  ROLE_PROMPT,
-  ROLE_STREAM,
-  ROLE_USER,
-  roleOfKey,
-} from "./roles";
+import { FormFields } from "./form_fields";
 import {
   BOUNDARY_MAX_BYTES,
   REASON_BAD_DELIMITER,
@@ -26,9 +9,7 @@ import {
   SCAN_COMPLETE,
   SCAN_MALFORMED,
   SCAN_MORE,
-  SPAN_PROMPT,
 } from "./scan_codes";
-import { isText, TextSink } from "./text_sink";
 
 const CARRIAGE_RETURN: u32 = 0x0d;
 const LINE_FEED: u32 = 0x0a;
@@ -49,8 +30,6 @@ const PADDING_END: i32 = 5;
 const DONE: i32 = 6;
 const FAILED: i32 = 7;
 
-/** Longest value that is read other than model, salt and user. */
-const WORD_CAPACITY_BYTES: i32 = 32;
 /** CRLF and two hyphens. */
 const DELIMITER_PREFIX_BYTES: i32 = 4;
 
@@ -68,7 +47,7 @@ const DELIMITER_PREFIX_BYTES: i32 = 4;
  * constructor.
  */
 @unmanaged
-export class FormMachine extends RequestFields {
+export class FormMachine extends FormFields {
   private state: i32 = FAILED;
   /** CRLF, `--` and the boundary. */
   private readonly delimiter: usize = heap.alloc(DELIMITER_PREFIX_BYTES + BOUNDARY_MAX_BYTES);
@@ -80,16 +59,10 @@ export class FormMachine extends RequestFields {
   private matchStart: u32 = 0;
 
   private readonly header: PartHeader = new PartHeader();
-  /** A part's name, then its value if it is none that has a text of its own. */
-  private readonly word: TextSink = new TextSink(WORD_CAPACITY_BYTES);
-  private readonly number: NumberScanner = new NumberScanner();
-  /** What the part is; its value goes into `sink`. */
-  private role: i32 = ROLE_NONE;
-  private sink: TextSink | null = null;
-  private dataStart: u32 = 0;
-  private span: i32 = -1;
-  private modelMet: bool = false;
-  private saltMet: bool = false;
+  constructor() {
+    super();
+    this.reset();
+  }
 
   /** Ready for a form of this boundary; false, and nothing can be fed, if it is not of 1 to 70 bytes. */
   begin(boundaryPtr: usize, boundaryBytes: i32): bool {
@@ -109,14 +82,10 @@ export class FormMachine extends RequestFields {
 
   /** Ready for another form of the same boundary. */
   reset(): void {
-    this.resetRequest();
+    this.resetFields();
     this.state = this.delimiterBytes > 0 ? LINE_START : FAILED;
     // The beginning of the body is the beginning of a line.
     this.matched = 2;
-    this.role = ROLE_NONE;
-    this.sink = null;
-    this.modelMet = false;
-    this.saltMet = false;
   }
 
   feed(ptr: usize, bytes: i32): i32 {
@@ -188,7 +157,7 @@ export class FormMachine extends RequestFields {
         if (byte != load<u8>(this.delimiter + matched)) return this.noDelimiter(at, matched);
       } else if (matched == length) {
         if (byte == 0x20 || byte == 0x09) {
-          this.endPart();
+          this.endDelimiter();
           this.state = PADDING;
           return at + 1;
         }
@@ -196,7 +165,7 @@ export class FormMachine extends RequestFields {
         this.tail = byte;
       } else {
         if (byte != (this.tail == HYPHEN ? HYPHEN : LINE_FEED)) return this.noDelimiter(at, matched);
-        this.endPart();
+        this.endDelimiter();
         if (this.tail == HYPHEN) this.state = DONE;
         else this.beginHeaders();
         return at + 1;
@@ -206,6 +175,12 @@ export class FormMachine extends RequestFields {
     }
     this.matched = matched;
     return end;
+  }
+
+  /** What may be a delimiter is one. */
+  private endDelimiter(): void {
+    this.matched = 0;
+    if (this.state == DATA) this.endPart(this.matchStart);
   }
 
   /** The byte at `at` makes what looked like a delimiter none: its bytes were data. */
@@ -244,126 +219,13 @@ export class FormMachine extends RequestFields {
   private scanHeaders(at: usize, end: usize): usize {
     const header = this.header;
     at = header.scan(at, end, this.word);
-    if (header.done) this.beginPart(this.bodyOffset(at));
-    else if (header.reason != REASON_NONE) return this.fail(at, header.reason);
+    if (header.done) {
+      this.beginPart(this.bodyOffset(at), header.isFile);
+      this.state = DATA;
+      this.matched = 0;
+    }
+    if (header.reason != REASON_NONE) return this.fail(at, header.reason);
     return at;
-  }
-
-  private beginPart(offset: u32): void {
-    this.state = DATA;
-    this.matched = 0;
-    this.dataStart = offset;
-    this.role = ROLE_NONE;
-    this.sink = null;
-    if (this.header.isFile) return;
-    const role = isText(this.word.ptr, this.word.bytes, "stream_include_usage")
-      ? ROLE_INCLUDE_USAGE
-      : roleOfKey(ROLE_BODY, this.word.ptr, this.word.bytes);
-    this.role = role;
-    switch (role) {
-      case ROLE_NONE:
-        return;
-      case ROLE_MODEL:
-        this.modelRepeated = this.modelMet;
-        this.modelMet = true;
-        this.forgetModel();
-        this.openModelStart = offset;
-        this.sink = this.modelText;
-        return;
-      case ROLE_CACHE_SALT:
-        this.cacheSaltRepeated = this.saltMet;
-        this.saltMet = true;
-        this.forgetSalt();
-        this.sink = this.saltText;
-        return;
-      case ROLE_USER:
-        this.forgetUser();
-        this.sink = this.userText;
-        return;
-      case ROLE_PROMPT:
-        this.spans.forget(ROLE_PROMPT);
-        this.contentBytes = 0;
-        this.span = this.spans.open(SPAN_PROMPT, ROLE_PROMPT, offset);
-        return;
-    }
-    this.word.reset();
-    this.sink = this.word;
-  }
-
-  /** The part's data ended before `matchStart`. */
-  private endPart(): void {
-    this.matched = 0;
-    if (this.state != DATA) return;
-    if (this.header.isFile) {
-      this.mediaParts++;
-      return;
-    }
-    const bytes = this.matchStart - this.dataStart;
-    switch (this.role) {
-      case ROLE_MODEL:
-        this.openModelStart = NO_OFFSET;
-        if (bytes == 0) return;
-        this.takeModelText();
-        this.modelSeen = true;
-        this.modelStart = this.dataStart;
-        this.modelEnd = this.matchStart;
-        return;
-      case ROLE_CACHE_SALT:
-        if (bytes > 0) this.takeSaltText();
-        return;
-      case ROLE_USER:
-        if (bytes > 0) this.takeUserText();
-        return;
-      case ROLE_PROMPT:
-        this.spans.close(this.span, this.matchStart);
-        this.contentBytes = <u64>bytes;
-        return;
-      case ROLE_STREAM:
-        this.streamSeen = bytes > 0;
-        this.stream = this.wordIsTrue();
-        return;
-      case ROLE_INCLUDE_USAGE:
-        this.includeUsage = this.wordIsTrue();
-        return;
-      case ROLE_N:
-        this.nSeen = this.wordIsWhole() && !this.number.isNegative;
-        this.n = this.nSeen ? <u32>this.number.magnitude : 0;
-        return;
-      case ROLE_PRIORITY:
-        this.prioritySeen = this.wordIsWhole();
-        this.priority = this.prioritySeen ? this.number.integer : 0;
-        return;
-    }
-    const preference = preferenceOf(this.role);
-    if (preference < 0) return;
-    const isGiven = this.wordIsWhole() && !this.number.isNegative;
-    this.setLimit(preference, isGiven, isGiven ? <u32>this.number.magnitude : 0);
-  }
-
-  /** As FastAPI's models (pydantic) read a truth value from a field. */
-  private wordIsTrue(): bool {
-    const ptr = this.word.ptr;
-    const bytes = this.word.bytes;
-    return (
-      isWord(ptr, bytes, "true") ||
-      isWord(ptr, bytes, "1") ||
-      isWord(ptr, bytes, "yes") ||
-      isWord(ptr, bytes, "on") ||
-      isWord(ptr, bytes, "t") ||
-      isWord(ptr, bytes, "y")
-    );
-  }
-
-  /** It is a whole number, which is then `number`. */
-  private wordIsWhole(): bool {
-    const word = this.word;
-    if (word.bytes == 0 || word.tooLong) return false;
-    const first: u32 = load<u8>(word.ptr);
-    if (!isDigit(first) && first != MINUS) return false;
-    const number = this.number;
-    number.begin(first, true);
-    const end = word.ptr + <usize>word.bytes;
-    return number.scan(word.ptr + 1, end) == end && number.isComplete && number.isWhole;
   }
 
   private fail(at: usize, reason: i32): usize {

@@ -13,20 +13,17 @@ import {
 } from "./json_bytes";
 import { skipWhitespace } from "./find";
 import {
-  JsonFields,
-  VALUE_ARRAY,
   VALUE_FALSE,
   VALUE_NOT_FINITE,
   VALUE_NULL,
   VALUE_NUMBER,
-  VALUE_OBJECT,
   VALUE_STRING,
   VALUE_TRUE,
 } from "./json_fields";
+import { JsonNesting } from "./json_nesting";
 import {
   hasReadKeys,
   ROLE_BODY,
-  ROLE_DEPTH,
   ROLE_INPUT,
   ROLE_INPUT_MESSAGES,
   ROLE_NONE,
@@ -36,14 +33,12 @@ import {
   TOP_ROLE_COUNT,
 } from "./roles";
 import {
-  MAX_DEPTH,
   REASON_BAD_LITERAL,
   REASON_BAD_NUMBER,
   REASON_BRACKET_MISMATCH,
   REASON_NONE,
   REASON_NOT_AN_OBJECT,
   REASON_OTHER_ENCODING,
-  REASON_TOO_DEEP,
   REASON_TRAILING_BYTES,
   REASON_TRUNCATED,
   REASON_UNEXPECTED_BYTE,
@@ -84,31 +79,19 @@ import { isLastLetter, nextLetter, stateBehindLetter } from "./words";
 
 /** Reads the grammar of a JSON body: `BodyScanner` says what it takes. */
 @unmanaged
-export class JsonMachine extends JsonFields {
-  /** STATE_*; in a string STATE_STRING or STATE_TEXT, in a number STATE_NUMBER_MINUS, wherever in it. */
-  private state: i32 = STATE_START;
+export class JsonMachine extends JsonNesting {
   private readonly strings: StringScanner = new StringScanner();
   /** The string being read is a key. */
   private inKey: bool = false;
 
-  /** Open brackets. */
-  private depth: i32 = 0;
-  /** A bit for each open bracket, the outermost lowest: it is `{`. */
-  private readonly brackets: usize = heap.alloc(MAX_DEPTH >> 3);
-  /** The innermost open bracket is `{`. */
-  private inObject: bool = false;
-  /** Roles of the outermost open values, by depth. */
-  private readonly roles: usize = heap.alloc(ROLE_DEPTH + 1);
-  /** Role of the innermost open object or array. */
-  private container: i32 = ROLE_NONE;
-  /** Role of the value that begins, or that is being read. */
-  private role: i32 = ROLE_NONE;
+  constructor() {
+    super();
+    this.reset();
+  }
 
   reset(): void {
     this.resetValues();
-    this.state = STATE_START;
-    this.depth = 0;
-    this.container = ROLE_NONE;
+    this.resetNesting();
   }
 
   /** STATE_*: where it is, told as finely as the next byte's meaning asks for. */
@@ -289,8 +272,7 @@ export class JsonMachine extends JsonFields {
   /** An element of an array that has a role begins with `byte`. */
   private beginElement(isFirst: bool, byte: u32): void {
     if (isFirst && byte == OPEN_BRACE && this.container == ROLE_INPUT) {
-      this.container = ROLE_INPUT_MESSAGES;
-      store<u8>(this.roles + this.depth, <u8>ROLE_INPUT_MESSAGES);
+      this.renameContainer(ROLE_INPUT_MESSAGES);
       this.takeInputAsMessages();
     }
     this.role = roleOfElement(this.container);
@@ -366,76 +348,6 @@ export class JsonMachine extends JsonFields {
       this.state = state + 1;
     }
     return end;
-  }
-
-  /** The bracket at `at` opens an object or an array of the role at hand. */
-  private open(at: usize, isObject: bool): usize {
-    const depth = this.depth;
-    if (depth == MAX_DEPTH) return this.fail(at, REASON_TOO_DEEP);
-    const bits = this.brackets + ((<usize>depth) >> 3);
-    const bit: u32 = 1 << (depth & 7);
-    store<u8>(bits, <u8>(isObject ? load<u8>(bits) | bit : load<u8>(bits) & ~bit));
-    this.depth = depth + 1;
-    this.inObject = isObject;
-    this.container = ROLE_NONE;
-    if (depth < ROLE_DEPTH) {
-      this.container = this.role;
-      store<u8>(this.roles + depth, <u8>this.role, 1);
-    }
-    this.role = ROLE_NONE;
-    this.state = isObject ? STATE_FIRST_KEY : STATE_FIRST_ELEMENT;
-    return at + 1;
-  }
-
-  /** The innermost object or array has been closed; its kind. What was its role is that of the value that ends. */
-  private pop(): i32 {
-    const kind = this.inObject ? VALUE_OBJECT : VALUE_ARRAY;
-    const depth = this.depth - 1;
-    this.role = this.container;
-    this.depth = depth;
-    if (depth > 0) {
-      const below = depth - 1;
-      this.inObject = ((load<u8>(this.brackets + ((<usize>below) >> 3)) >> (below & 7)) & 1) != 0;
-      this.container = depth <= ROLE_DEPTH ? <i32>load<u8>(this.roles + depth) : ROLE_NONE;
-    }
-    return kind;
-  }
-
-  /**
-   * A value of kind VALUE_* ends before `at`. Takes brackets that close what it stands in, and a comma, if they follow
-   * at once; returns the byte behind.
-   */
-  private endOfValue(kind: i32, at: usize, end: usize): usize {
-    while (true) {
-      if (this.role != ROLE_NONE) this.endValue(this.role, kind, this.bodyOffset(at));
-      if (this.depth == 0) {
-        this.objectEnd = this.bodyOffset(at) - 1;
-        this.state = STATE_DONE;
-        return at;
-      }
-      const inObject = this.inObject;
-      if (at == end) break;
-      const byte: u32 = load<u8>(at);
-      if (byte == COMMA) {
-        this.state = inObject ? STATE_KEY : STATE_ELEMENT;
-        this.role = ROLE_NONE;
-        return at + 1;
-      }
-      if (byte != (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) break;
-      kind = this.pop();
-      at++;
-    }
-    this.role = ROLE_NONE;
-    this.state = this.inObject ? STATE_AFTER_MEMBER : STATE_AFTER_ELEMENT;
-    return at;
-  }
-
-  /** NUL is no byte of JSON: among the first two it is half of a character of two or four bytes. */
-  private fail(at: usize, reason: i32): usize {
-    const offset = this.bodyOffset(at);
-    this.refuse(offset, offset < 2 && load<u8>(at) == 0 ? REASON_OTHER_ENCODING : reason);
-    this.state = STATE_FAILED;
-    return at;
   }
 }
 
