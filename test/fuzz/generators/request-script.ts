@@ -68,8 +68,21 @@ const CONTENT_TYPES = [
 ];
 /** Chunks of a body: each costs calls, and the scanners are cut more finely on their own. */
 const MOST_CHUNKS = 12;
-const CLUSTERS = ["cluster-a", "cluster-b", "cluster-models", "cluster-open", "unknown", ""];
-const POOLS = ["", "", "", "default/a", "default/b", "default/models", "default/nobody", "x/\u0000"];
+const CLUSTERS = [
+  ...["cluster-a", "cluster-b", "cluster-models", "cluster-edited", "cluster-one", "cluster-two"],
+  ...["cluster-open", "unknown", ""],
+];
+const POOLS = [
+  "",
+  "",
+  "",
+  "default/a",
+  "default/b",
+  "default/models",
+  "default/edited",
+  "default/nobody",
+  "x/\u0000",
+];
 
 /** A request with hostile headers, a body that may be anything, and an answer that may be anything. */
 export function requestScript(dice: Dice): RequestScript {

@@ -1,7 +1,7 @@
 import { HEADER_KIND, KIND_REPORT } from "../../../assembly/wire/layout.ts";
 import { decodeReport } from "../../../controller/src/table/report.ts";
 import type { PoolRow } from "../../../controller/src/table/rows.ts";
-import { endpointRow, filterModule, POOL_B, poolRow, Rig } from "../../emulator/filter-rig.ts";
+import { endpointRow, EPOCH, filterModule, POOL_B, poolRow, Rig } from "../../emulator/filter-rig.ts";
 import type { Stream } from "../../emulator/host.ts";
 import type { Dice } from "../dice.ts";
 import { type RequestScript, requestScript, type Step } from "../generators/request-script.ts";
@@ -34,9 +34,49 @@ function pools(): readonly PoolRow[] {
       knownModelsOnly: true,
       models: MODELS,
     }),
+    // Bodies are changed, and answers are changed back.
+    poolRow({
+      name: "default/edited",
+      clusters: ["cluster-edited"],
+      readBody: true,
+      models: MODELS,
+      rewrites: [
+        { model: "llama", targets: [{ model: "tuned", weight: 1 }] },
+        {
+          model: "",
+          targets: [
+            { model: 'a "longer" name', weight: 1 },
+            { model: "m", weight: 3 },
+          ],
+        },
+      ],
+      restoreModel: true,
+      addUsage: true,
+      apis: [{ suffix: "/own/{model}/generate", api: "openai-chat" }],
+    }),
+    // The model chooses among the pools of a route.
+    poolRow({
+      name: "default/one",
+      clusters: ["cluster-one"],
+      readBody: true,
+      byModel: true,
+      models: MODELS,
+    }),
+    poolRow({
+      name: "default/two",
+      clusters: ["cluster-two"],
+      readBody: true,
+      byModel: true,
+      models: [{ name: "m", adapter: false }],
+      endpoints: POOL_B.map((address) => endpointRow(address)),
+    }),
     poolRow({ name: "default/open", clusters: ["cluster-open"], failureMode: "FailOpen", endpoints: [] }),
   ];
 }
+
+const ROUTES = [{ name: "by-model", pools: ["default/one", "default/two"] }];
+/** Of a pool that changes bodies. */
+const EDITED = ["cluster-edited", "default/edited"];
 
 /** Requests after which the Envoy and its VMs are new, so that what the emulator notes down stays small. */
 const REQUESTS_PER_RIG = 10_000;
@@ -77,14 +117,18 @@ export class Requests implements Target<RequestScript> {
 
   shrink(script: RequestScript, fails: (script: RequestScript) => boolean): RequestScript {
     let best = { ...script, steps: shrinkList(script.steps, (steps) => fails({ ...script, steps })) };
-    best.steps.forEach((step, index) => {
-      if (!("headers" in step)) return;
-      const replaced = (headers: typeof step.headers): RequestScript => ({
-        ...best,
-        steps: best.steps.map((other, at) => (at === index ? { ...step, headers } : other)),
-      });
-      best = { ...best, steps: replaced(shrinkList(step.headers, (list) => fails(replaced(list)))).steps };
-    });
+    for (let index = 0; index < best.steps.length; index++) {
+      const smaller = (step: Step): boolean => {
+        const steps = best.steps.map((other, at) => (at === index ? step : other));
+        if (!fails({ ...best, steps })) return false;
+        best = { ...best, steps };
+        return true;
+      };
+      const step = best.steps[index]!;
+      if ("headers" in step) shrinkList(step.headers, (headers) => smaller({ ...step, headers }));
+      if ("bytes" in step)
+        shrinkList([...step.bytes], (bytes) => smaller({ ...step, bytes: bytes.join("") }));
+    }
     return best;
   }
 
@@ -100,10 +144,10 @@ export class Requests implements Target<RequestScript> {
     if (this.#requests % REQUESTS_PER_RIG === 0) this.#rig = undefined;
     if (this.#rig === undefined) {
       this.#rig = new Rig(this.#module, { workers: 1, seed: this.#seed });
-      this.#rig.push(pools());
+      this.#rig.push(pools(), EPOCH, ROUTES);
     } else if (this.#requests % REQUESTS_PER_TABLE === 0) {
       checkIdle(this.#rig);
-      this.#rig.push(pools());
+      this.#rig.push(pools(), EPOCH, ROUTES);
     }
     this.#requests++;
     return this.#rig;
@@ -121,7 +165,8 @@ function run(rig: Rig, script: RequestScript, dice: Dice): Verdict {
   if (violation !== undefined) throw violation;
   const [trap] = rig.process.traps;
   if (trap !== undefined) throw trap.error;
-  if (stream.upstreamHeaders !== undefined) checkBody(script, stream);
+  const mayBeEdited = [script.cluster, script.routePool].some((name) => EDITED.includes(name));
+  if (stream.upstreamHeaders !== undefined && !mayBeEdited) checkBody(script, stream);
   return stream.localResponse === undefined ? "accepted" : "refused";
 }
 
@@ -185,7 +230,7 @@ function take(rig: Rig, stream: Stream, step: Step, sent: Sent): void {
   }
 }
 
-/** None of the pools rewrites: what went upstream is what the client sent, or the beginning of it. */
+/** What went upstream is what the client sent, or the beginning of it. */
 function checkBody(script: RequestScript, stream: Stream): void {
   const sent = script.steps.map((step) => (step.do === "body" ? step.bytes : "")).join("");
   const upstream = Buffer.from(stream.upstreamBody).toString("latin1");
