@@ -2,7 +2,8 @@
  * What the VMs of one Envoy keep in its shared data, for each other alone: slots, picks, the lease and
  * the table. Little-endian, like the messages. Any change here raises SHARED_VERSION, which is part of
  * every key together with the messages' VERSION, so that modules which differ do not meet. The bytes may
- * still be anybody's: readers look at the number of bytes first and trust no count.
+ * still be anybody's: readers look at the number of bytes first and trust no count. Beside each slot lie
+ * its VM's accounts, which are a message (KIND_ACCOUNTS) and go up as they are.
  */
 import { TALLY_STRIDE } from "./layout";
 
