@@ -28,7 +28,7 @@ export function expected(answer: string): Answer {
   };
 }
 
-/** As `assembly/core/response/json_outline.ts` has it. */
+/** As `assembly/core/response/answer_keys.ts` has it. */
 const MOST_TYPE_BYTES = 48;
 
 function nothing(kind: Answer["kind"]): Answer {

@@ -1,7 +1,8 @@
 import { OPEN_BRACKET } from "../body/json_bytes";
 import { AnswerKind, KIND_EVENT_STREAM, KIND_JSON, KIND_UNDECIDED } from "./answer_kind";
+import { TYPE_CAPACITY_BYTES } from "./answer_keys";
 import { EventLines, PART_DATA, PART_END, PART_NAME } from "./event_lines";
-import { JsonOutline, TYPE_CAPACITY_BYTES } from "./json_outline";
+import { JsonOutline } from "./json_outline";
 import { wordOf } from "./json_tokens";
 import { ShortText } from "./short_text";
 import { TokenUsage } from "./token_usage";
@@ -77,7 +78,7 @@ export class ResponseReader {
 
   /** A top-level `error` that is not null, `"object":"error"`, an event of type `error`, or a response that failed. */
   get isError(): bool {
-    return this.errorSeen || (this.isJson && this.outline.errorSeen);
+    return this.errorSeen || (this.isJson && this.outline.keys.errorSeen);
   }
 
   /** There was a `usage` with token counts. */
@@ -169,10 +170,10 @@ export class ResponseReader {
       this.done = true;
     } else {
       this.events++;
-      if (this.outline.errorSeen) this.errorSeen = true;
+      if (this.outline.keys.errorSeen) this.errorSeen = true;
       if (this.name.bytes != 0 && !this.name.equalsWord(DEFAULT_NAME, 7)) this.judge(this.name);
-      else if (this.outline.type.bytes != 0) this.judge(this.outline.type);
-      else if (this.outline.hasTokens) this.contentEvents++;
+      else if (this.outline.keys.type.bytes != 0) this.judge(this.outline.keys.type);
+      else if (this.outline.keys.hasTokens) this.contentEvents++;
     }
     this.beginEvent();
   }
