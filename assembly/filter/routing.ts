@@ -1,6 +1,7 @@
-import { setRequestHeader } from "../abi/headers";
+import { removeRequestHeader, setRequestHeader } from "../abi/headers";
 import { arrivedBytes, arrivedPtr } from "../abi/memory";
 import { getProperty } from "../abi/properties";
+import { u8At } from "../wire/bytes";
 import { POOL_FLAG_BY_MODEL } from "../wire/layout";
 import {
   HEADER_MODEL_NAME,
@@ -64,8 +65,18 @@ export class Routing {
     if (route < 0) return pool;
     const found = table.poolForModel(route, model, modelBytes);
     const chosen = found < 0 ? pool : found;
-    setRequestHeader(HEADER_MODEL_NAME, model, modelBytes);
+    if (isHeaderValue(model, modelBytes)) setRequestHeader(HEADER_MODEL_NAME, model, modelBytes);
+    else removeRequestHeader(HEADER_MODEL_NAME);
     if (chosen != pool) setRequestHeader(HEADER_POOL, table.poolNamePtr(chosen), table.poolNameBytes(chosen));
     return chosen;
   }
+}
+
+/** A client chooses these bytes: a line break among them would begin a header of its own (RFC 9110, 5.5). */
+function isHeaderValue(ptr: usize, bytes: i32): bool {
+  for (let i = 0; i < bytes; i++) {
+    const byte = u8At(ptr + i);
+    if (byte < 0x20 || byte == 0x7f) return false;
+  }
+  return bytes > 0;
 }

@@ -217,6 +217,10 @@ test("on a shared route the model chooses the pool, whose headers choose the rou
   assert.deepEqual(chosen("one"), [undefined, "one", '{"model":"one"}']);
   assert.deepEqual(chosen("two"), ["default/b", "two", '{"model":"two"}']);
   assert.deepEqual(chosen("nobody"), [undefined, "nobody", '{"model":"nobody"}']);
+  for (const model of ["a\r\nx: y", "\u0000", "\u007f", ""]) {
+    const [, name] = chosen(model);
+    assert.equal(name, undefined, "what is no header value becomes no header");
+  }
   rig.process.assertClean();
 });
 
