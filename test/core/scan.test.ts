@@ -1,22 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  MAX_DEPTH,
-  REASON_BAD_ESCAPE,
-  REASON_BAD_LITERAL,
-  REASON_BRACKET_MISMATCH,
   REASON_NOT_AN_OBJECT,
-  REASON_TOO_DEEP,
-  REASON_TRAILING_BYTES,
   REASON_TRUNCATED,
-  REASON_UNEXPECTED_BYTE,
   SCAN_COMPLETE,
   SCAN_MALFORMED,
   SCAN_MORE,
 } from "../../assembly/core/body/scan_codes.ts";
 import { SeededRandom } from "../emulator/random.ts";
 import { Core } from "./core.ts";
-import { type Scan, scanBody } from "./scanner.ts";
+import { type Scan, scanBody, singleBytes } from "./scanner.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261124);
 /** Raise it for a longer run: `FUZZ_ROUNDS=1000000 node --import tsx --test test/core`. */
@@ -72,13 +65,7 @@ test("two pieces cut at any byte give what one piece gives", () => {
 
 test("single bytes give what one piece gives, before the end too", () => {
   const body = Buffer.from(CHAT);
-  assert.deepEqual(
-    scanBody(
-      core,
-      [...body].map((byte) => Uint8Array.of(byte)),
-    ),
-    scan(body),
-  );
+  assert.deepEqual(scanBody(core, singleBytes(body)), scan(body));
   for (let length = 0; length < body.length; length++) {
     const part = body.subarray(0, length);
     assert.equal(scanBody(core, [part], false).answer, SCAN_MORE, `${length} bytes`);
@@ -170,67 +157,6 @@ test("white space and a byte order mark are tolerated where JSON allows the form
   assert.equal(scan(" \ufeff{}").errorReason, REASON_NOT_AN_OBJECT);
 });
 
-const MALFORMED: readonly (readonly [string, number, number])[] = [
-  ["", REASON_TRUNCATED, 0],
-  [" \n", REASON_TRUNCATED, 2],
-  ["[]", REASON_NOT_AN_OBJECT, 0],
-  ['  "model"', REASON_NOT_AN_OBJECT, 2],
-  ["null", REASON_NOT_AN_OBJECT, 0],
-  ["{,}", REASON_UNEXPECTED_BYTE, 1],
-  ['{"a":1,}', REASON_UNEXPECTED_BYTE, 7],
-  ['{"a"1}', REASON_UNEXPECTED_BYTE, 4],
-  ['{"a":,}', REASON_UNEXPECTED_BYTE, 5],
-  ['{"a":}', REASON_UNEXPECTED_BYTE, 5],
-  ['{"a":1 2}', REASON_UNEXPECTED_BYTE, 7],
-  ['{"a":"b" "c"}', REASON_UNEXPECTED_BYTE, 9],
-  ["{model:1}", REASON_UNEXPECTED_BYTE, 1],
-  ["{'model':1}", REASON_UNEXPECTED_BYTE, 1],
-  ['{"a":[}', REASON_BRACKET_MISMATCH, 6],
-  ['{"a":{"b":[1}]}', REASON_BRACKET_MISMATCH, 12],
-  ['{"a":1]', REASON_BRACKET_MISMATCH, 6],
-  ['{"model":"\\x"}', REASON_BAD_ESCAPE, 11],
-  ['{"model":"\\u12g4"}', REASON_BAD_ESCAPE, 14],
-  ['{"\\q":1}', REASON_BAD_ESCAPE, 3],
-  ["{}{}", REASON_TRAILING_BYTES, 2],
-  ["{} x", REASON_TRAILING_BYTES, 3],
-  ["{}\u0000", REASON_TRAILING_BYTES, 2],
-  ['{"a":tru}', REASON_BAD_LITERAL, 8],
-  ['{"a":True}', REASON_BAD_LITERAL, 5],
-  ['{"a":nulll}', REASON_UNEXPECTED_BYTE, 9],
-  ['{"a":trueabcdefgh}', REASON_UNEXPECTED_BYTE, 9],
-  ['{"a":"b', REASON_TRUNCATED, 7],
-  ['{"a":"b\\', REASON_TRUNCATED, 8],
-];
-
-test("a malformed body is refused with the place and the reason, in one piece or in many", () => {
-  for (const [text, reason, offset] of MALFORMED) {
-    const body = Buffer.from(text);
-    for (const found of [
-      scan(body),
-      scanBody(
-        core,
-        [...body].map((byte) => Uint8Array.of(byte)),
-      ),
-    ]) {
-      assert.deepEqual(
-        [found.answer, found.errorReason, found.errorOffset],
-        [SCAN_MALFORMED, reason, offset],
-        text,
-      );
-    }
-  }
-});
-
-test(`${MAX_DEPTH} open brackets are read, one more is too deep`, () => {
-  const nested = (depth: number): string => `{"a":${"[".repeat(depth)}${"]".repeat(depth)},"model":"m"}`;
-  assert.equal(scan(nested(MAX_DEPTH - 1)).model, "m");
-  const deep = scan(nested(MAX_DEPTH));
-  assert.deepEqual(
-    [deep.answer, deep.errorReason, deep.errorOffset],
-    [SCAN_MALFORMED, REASON_TOO_DEEP, MAX_DEPTH + 4],
-  );
-});
-
 test("after a refusal nothing is taken any more, and a reset begins anew", () => {
   core.exports.scanReset();
   const feed = (text: string): number => {
@@ -314,7 +240,7 @@ test(`random objects in random pieces give what JSON.parse gives (seed ${SEED})`
   }
 });
 
-test(`random damage never traps, and the pieces do not matter (seed ${SEED})`, () => {
+test(`random damage is refused where JSON.parse refuses it, and the pieces do not matter (seed ${SEED})`, () => {
   const random = new SeededRandom(SEED ^ 0x77);
   const body = Buffer.from(CHAT);
   const hostile = '"\\{}[]:,u0 \n\ufffd';
@@ -329,16 +255,14 @@ test(`random damage never traps, and the pieces do not matter (seed ${SEED})`, (
     }
     const whole = scanBody(core, [damaged]);
     assert.deepEqual(scanBody(core, pieces(random, damaged, 40)), whole, damaged.toString("latin1"));
-    if (whole.answer === SCAN_MALFORMED) refused++;
     let parsed: Record<string, unknown> | undefined;
     try {
       parsed = JSON.parse(utf8.decode(damaged)) as Record<string, unknown>;
     } catch {
-      continue;
+      refused++;
     }
-    // What a JSON parser takes, the scanner takes, with the same answer.
-    assert.equal(whole.answer, SCAN_COMPLETE);
-    assert.equal(whole.modelSeen, "model" in parsed && parsed.model !== null);
+    assert.equal(whole.answer === SCAN_COMPLETE, parsed !== undefined, damaged.toString("latin1"));
+    if (parsed !== undefined) assert.equal(whole.modelSeen, "model" in parsed && parsed.model !== null);
   }
   assert.ok(refused > 1000, `${refused} refused`);
 });

@@ -17,6 +17,7 @@ export interface ScanExports {
   scanModelBytes(): number;
   scanModelStart(): number;
   scanModelEnd(): number;
+  scanOpenModelStart(): number;
   scanStreamSeen(): number;
   scanStream(): number;
   scanStreamOptionsSeen(): number;
@@ -29,6 +30,7 @@ export interface ScanExports {
   scanIncludeUsageStart(): number;
   scanIncludeUsageEnd(): number;
   scanObjectStart(): number;
+  scanObjectEnd(): number;
   scanIsEmptyObject(): number;
   scanMaxTokensSeen(): number;
   scanMaxTokens(): number;
@@ -94,6 +96,9 @@ export interface FormExports {
   benchForm(ptr: number, bytes: number, piece: number, rounds: number): number;
 }
 
+/** NO_OFFSET of `assembly/core/body/request_fields.ts`, 2^32 - 1, as a signed number. */
+const NO_OFFSET = -1;
+
 /** `[start, end)` in bytes of the body. */
 export type Range = readonly [start: number, end: number];
 
@@ -108,6 +113,8 @@ export interface Scan {
   readonly modelTooLong: boolean;
   readonly modelStart: number;
   readonly modelEnd: number;
+  /** Undefined unless the model's value has begun and not ended. */
+  readonly openModelStart: number | undefined;
   readonly streamSeen: boolean;
   readonly stream: boolean;
   readonly streamOptions: Range | undefined;
@@ -116,6 +123,7 @@ export interface Scan {
   readonly includeUsage: boolean;
   readonly includeUsageRange: Range | undefined;
   readonly objectStart: number;
+  readonly objectEnd: number;
   readonly isEmptyObject: boolean;
   readonly maxTokens: number | undefined;
   readonly n: number | undefined;
@@ -134,6 +142,11 @@ export interface Scan {
   readonly spansDropped: number;
   readonly errorOffset: number;
   readonly errorReason: number;
+}
+
+/** The body in pieces of one byte. */
+export function singleBytes(body: Uint8Array): readonly Uint8Array[] {
+  return Array.from(body, (byte) => Uint8Array.of(byte));
 }
 
 /** Scans a body in the given pieces; `finish` says whether it ends there. */
@@ -156,6 +169,7 @@ export function scanBody(core: Core, pieces: readonly Uint8Array[], finish = tru
     modelTooLong: exports.scanModelTooLong() !== 0,
     modelStart: exports.scanModelStart(),
     modelEnd: exports.scanModelEnd(),
+    openModelStart: exports.scanOpenModelStart() === NO_OFFSET ? undefined : exports.scanOpenModelStart(),
     streamSeen: exports.scanStreamSeen() !== 0,
     stream: exports.scanStream() !== 0,
     streamOptions: range(
@@ -172,6 +186,7 @@ export function scanBody(core: Core, pieces: readonly Uint8Array[], finish = tru
       exports.scanIncludeUsageEnd(),
     ),
     objectStart: exports.scanObjectStart(),
+    objectEnd: exports.scanObjectEnd(),
     isEmptyObject: exports.scanIsEmptyObject() !== 0,
     maxTokens: count(exports.scanMaxTokensSeen(), exports.scanMaxTokens()),
     n: count(exports.scanNSeen(), exports.scanN()),

@@ -60,6 +60,11 @@ export function scanModelEnd(): u32 {
   return scanner.modelEnd;
 }
 
+/** NO_OFFSET unless a model's value has begun and not ended. */
+export function scanOpenModelStart(): u32 {
+  return scanner.openModelStart;
+}
+
 export function scanStreamSeen(): bool {
   return scanner.streamSeen;
 }
@@ -106,6 +111,10 @@ export function scanIncludeUsageEnd(): u32 {
 
 export function scanObjectStart(): u32 {
   return scanner.objectStart;
+}
+
+export function scanObjectEnd(): u32 {
+  return scanner.objectEnd;
 }
 
 export function scanIsEmptyObject(): bool {
