@@ -4,7 +4,7 @@
  * costs nothing: there is no on_log here, the end of an answer tells what it would.
  */
 import "../abi/abort";
-import { hasMonotonicClock, randomBits } from "../abi/clock";
+import { hasMonotonicClock, monotonicMs, randomBits } from "../abi/clock";
 import { arrivedBytes, arrivedPtr } from "../abi/memory";
 import { BUFFER_PLUGIN_CONFIGURATION, getBuffer } from "../abi/buffers";
 import { LEVEL_ERROR, log } from "../abi/log";
@@ -54,6 +54,7 @@ export function proxy_on_context_create(contextId: u32, parentId: u32): void {
 
 export function proxy_on_tick(rootId: u32): void {
   vm.tick(rootId);
+  vm.garbage.tick(monotonicMs());
 }
 
 export function proxy_on_queue_ready(rootId: u32, token: u32): void {

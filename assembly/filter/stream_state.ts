@@ -66,6 +66,8 @@ export class StreamState {
   /** Of the first and the last bytes of the answer's body; 0: none yet. */
   firstMs: f64 = 0;
   lastMs: f64 = 0;
+  /** Of the first event that brought a token; 0: none yet. */
+  firstTokenMs: f64 = 0;
   gapMaxMs: f64 = 0;
   answerBytes: u64 = 0;
   reader: ResponseReader | null = null;
@@ -100,6 +102,7 @@ export class StreamState {
     this.startMs = 0;
     this.firstMs = 0;
     this.lastMs = 0;
+    this.firstTokenMs = 0;
     this.gapMaxMs = 0;
     this.answerBytes = 0;
   }

@@ -13,6 +13,7 @@ import { ACCEPTED, MAX_MESSAGE_BYTES, REFUSED_OVERSIZED } from "../wire/layout";
 import { Feed } from "./feed/feed";
 import { Lease } from "./feed/lease";
 import { TableStore } from "./feed/table_store";
+import { Garbage } from "./garbage";
 import { Root, Roots } from "./roots";
 import { Settings } from "./settings";
 import { Slots } from "./slots";
@@ -37,6 +38,7 @@ export class Vm {
   readonly ledger: Ledger = new Ledger();
   readonly picker: Picker;
   readonly telemetry: Telemetry;
+  readonly garbage: Garbage = new Garbage();
   private readonly slots: Slots;
   private readonly lease: Lease;
   /** True once any table was decoded. */

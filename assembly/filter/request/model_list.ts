@@ -23,6 +23,7 @@ export class ModelList {
   /** Answers the stream if that is what it asks for. */
   answers(route: i32): bool {
     if (!getRequestHeader(HEADER_PATH)) return false;
+    this.vm.garbage.answered();
     const path = withoutQuery(text(arrivedPtr(), arrivedBytes()));
     const at = path.lastIndexOf(SUFFIX);
     if (at < 0 || !getRequestHeader(HEADER_METHOD) || text(arrivedPtr(), arrivedBytes()) != "GET")

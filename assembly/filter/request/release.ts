@@ -112,6 +112,7 @@ export class Release {
       api = state.api;
     }
     this.answered.add();
+    this.vm.garbage.answered();
     answer.send(message, api);
     return ACTION_PAUSE;
   }

@@ -35,8 +35,9 @@ import { Vm } from "../vm";
 
 /** The answer is fetched and scanned in pieces of this size, which stay in the cache. */
 const PIECE_BYTES: u32 = 65536;
-/** Until usage says otherwise: bytes of an answer in JSON per token of its text. */
+/** Where usage does not say it: bytes of an answer's text per token, and what stands around it (vLLM's chat answers). */
 const BYTES_PER_TOKEN: u64 = 4;
+const ENVELOPE_BYTES: u64 = 550;
 /** Envoy's response flag of a client that left (`DC`, envoy/stream_info/stream_info.h). */
 const FLAG_DOWNSTREAM_GONE: u64 = 0x4000;
 
@@ -74,9 +75,12 @@ export class Responses {
     const editor = state.editor;
     if (editor != null) this.edit(editor, reader, arrived, endOfStream);
     else this.read(reader, arrived);
+    // What comes before, a role or a ping, is no token.
+    if (state.firstTokenMs == 0 && reader.contentEvents > 0) state.firstTokenMs = state.lastMs;
     if (endOfStream) this.complete(state, reader);
   }
 
+  /** An endpoint whose answer ends in trailers has ended its last event before them: nothing is held back. */
   trailers(state: StreamState): void {
     const reader = state.reader;
     if (reader == null) return;
@@ -129,12 +133,12 @@ export class Responses {
 
   /** Reads the chunk and puts what the editor makes of it in its place. */
   private edit(editor: AnswerEditor, reader: ResponseReader, arrived: u32, endOfStream: bool): void {
-    let bytes = 0;
-    if (arrived > 0 && getBuffer(BUFFER_RESPONSE_BODY, 0, arrived)) {
-      bytes = arrivedBytes();
-      reader.feed(arrivedPtr(), bytes);
+    if (arrived > 0) {
+      // A chunk that cannot be read passes as it is.
+      if (!getBuffer(BUFFER_RESPONSE_BODY, 0, arrived)) return;
+      reader.feed(arrivedPtr(), arrivedBytes());
     }
-    editor.edit(arrivedPtr(), bytes, endOfStream);
+    editor.edit(arrivedPtr(), arrived, endOfStream);
     setChunk(BUFFER_RESPONSE_BODY, arrived, editor.outPtr, editor.outBytes);
   }
 
@@ -147,7 +151,7 @@ export class Responses {
   /** For access logs, which are written before the stream is gone. */
   private tell(state: StreamState, reader: ResponseReader): void {
     if (reader.isEventStream && state.firstMs > 0) {
-      this.number(PROPERTY_TTFT, <i64>(state.firstMs - state.startMs));
+      this.number(PROPERTY_TTFT, <i64>(firstTokenMs(state) - state.startMs));
     }
     if (!reader.usageSeen) return;
     this.number(PROPERTY_PROMPT_TOKENS, reader.promptTokens);
@@ -184,7 +188,7 @@ export class Responses {
     if (reader != null) {
       outcome.isEventStream = reader.isEventStream;
       if (reader.isEventStream && state.firstMs > 0) {
-        outcome.firstTokenMs = state.firstMs - state.startMs;
+        outcome.firstTokenMs = firstTokenMs(state) - state.startMs;
         outcome.lastTokenMs = state.lastMs - state.startMs;
         outcome.tokenGapMaxMs = state.gapMaxMs;
       }
@@ -196,7 +200,7 @@ export class Responses {
       if (!reader.isError) {
         outcome.estimatedCompletionTokens = reader.isEventStream
           ? <i64>reader.contentEvents
-          : <i64>(state.answerBytes / BYTES_PER_TOKEN);
+          : <i64>((max(state.answerBytes, ENVELOPE_BYTES) - ENVELOPE_BYTES) / BYTES_PER_TOKEN);
       }
       outcome.estimated = !reader.usageSeen;
     }
@@ -209,6 +213,11 @@ export class Responses {
       outcome.cause =
         (u64At(arrivedPtr()) & FLAG_DOWNSTREAM_GONE) != 0 ? CAUSE_CLIENT_GONE : CAUSE_UPSTREAM_RESET;
   }
+}
+
+/** Of a stream with no event that is known to bring tokens, the first bytes count. */
+function firstTokenMs(state: StreamState): f64 {
+  return state.firstTokenMs > 0 ? state.firstTokenMs : state.firstMs;
 }
 
 /** A number that the host returned: 8 bytes. */
