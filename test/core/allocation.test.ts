@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE } from "../../assembly/core/body/scan_codes.ts";
 import * as L from "../../assembly/wire/layout.ts";
 import { Core } from "./core.ts";
 import { Routing } from "./routing.ts";
@@ -68,6 +69,38 @@ function probe(core: Core): readonly number[] {
   return blocks;
 }
 
+/** A body with everything that a scanner keeps or counts, more of it than is kept, and a form. */
+function bodies(): {
+  readonly json: Buffer;
+  readonly form: { readonly boundary: Buffer; readonly body: Buffer };
+} {
+  const content = [
+    { type: "image_url", image_url: { url: "x".repeat(300) } },
+    { type: "text", text: "日本\n".repeat(90) },
+  ];
+  const json = JSON.stringify({
+    messages: Array.from({ length: 200 }, () => ({ role: "user", content })),
+    tools: [{ deep: [[[[[[[[1.5, true, null]]]]]]]] }],
+    prompt: Array.from({ length: 500 }, (_, token) => token),
+    stream_options: { include_usage: true },
+    model: "m\u00e9".repeat(600),
+    cache_salt: "s".repeat(300),
+    user: "u".repeat(300),
+    n: 2,
+  });
+  const field = (name: string, value: string): string =>
+    `--XX\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+  const body = `${field("model", "m".repeat(2000))}${field("prompt", "p\r\n--X".repeat(100))}${field("n", "1")}--XX--`;
+  return { json: Buffer.from(json), form: { boundary: Buffer.from("XX"), body: Buffer.from(body) } };
+}
+
+/** Copies bytes into a block that stays. */
+function placed(core: Core, bytes: Uint8Array): number {
+  const block = core.exports.allocate(bytes.length);
+  new Uint8Array(core.exports.memory.buffer).set(bytes, block);
+  return block;
+}
+
 test("a million picks leave memory and heap as they were", () => {
   const core = warmed(new Core());
   core.exports.collect();
@@ -96,11 +129,10 @@ test("with an allocator that never takes back, picks, counts, merges, ageing, ro
   );
   const core = warmed(new Core(1n, new WebAssembly.Module(readFileSync(outFile))));
   const { exports } = core;
-  const body = Buffer.from(
-    JSON.stringify({ messages: [{ role: "user", content: "x\n".repeat(500) }], model: "m" }),
-  );
-  const text = exports.allocate(body.length);
-  new Uint8Array(exports.memory.buffer).set(body, text);
+  const { json, form } = bodies();
+  const text = placed(core, json);
+  const parts = placed(core, form.body);
+  const boundary = placed(core, form.boundary);
   const room = exports.allocate(200 * L.TALLY_STRIDE);
   const routing = new Routing(core);
   const routed = (name: string): void => {
@@ -124,7 +156,14 @@ test("with an allocator that never takes back, picks, counts, merges, ageing, ro
     exports.endMerge();
     exports.writeTallies(room, 200, 1);
     exports.writeTotals(room, 200);
-    exports.benchScan(text, body.length, 7, 20);
+    for (const piece of [7, 1000, 65_536]) {
+      assert.equal(exports.benchScan(text, json.length, piece, 20), SCAN_COMPLETE);
+      assert.equal(exports.formBegin(boundary, form.boundary.length), 1);
+      assert.equal(exports.benchForm(parts, form.body.length, piece, 20), SCAN_COMPLETE);
+      // What is refused, or breaks off, takes nothing either.
+      assert.equal(exports.benchScan(text + 1, json.length - 1, piece, 20), SCAN_MALFORMED);
+      assert.equal(exports.benchScan(text, json.length - 1, piece, 20), SCAN_MORE);
+    }
     for (const name of ["a", "random", "none", "/v1/x/ask?y", "/v1/chat/completions"]) routed(name);
   };
   work();
