@@ -21,8 +21,12 @@ export interface Tally {
   refused: number;
 }
 
+/** A campaign, whatever its inputs are. */
+export type AnyCampaign = Omit<Campaign<never>, "run">;
+
 /** Runs inputs of one target, and shrinks what fails. */
 export class Campaign<Input> {
+  readonly name: string;
   readonly tally: Tally = { accepted: 0, refused: 0 };
   readonly failures: Failure[] = [];
   readonly #target: Target<Input>;
@@ -31,6 +35,7 @@ export class Campaign<Input> {
 
   /** `kind` keeps the seeds of different targets apart. */
   constructor(target: Target<Input>, seed: number, kind: number) {
+    this.name = target.name;
     this.#target = target;
     this.#seed = seed;
     this.#kind = kind;
@@ -38,6 +43,16 @@ export class Campaign<Input> {
 
   get givenUp(): boolean {
     return this.failures.length >= MOST_FAILURES;
+  }
+
+  /** A file of the corpus; `cuts` is the seed that says how it is cut. */
+  file(name: string, bytes: Uint8Array, cuts: number): void {
+    this.run(name, this.#target.decode(bytes), cuts);
+  }
+
+  /** What `--save` would write of a file that was read. */
+  kept(bytes: Uint8Array): Uint8Array {
+    return this.#target.encode(this.#target.decode(bytes));
   }
 
   /** What every run tries. */

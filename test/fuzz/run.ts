@@ -11,11 +11,11 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import { Campaign, type Failure } from "./campaign.ts";
+import type { Failure } from "./campaign.ts";
 import { keep } from "./corpus.ts";
 import { Coverage } from "./coverage.ts";
-import { allTargets } from "./targets/index.ts";
-import type { TargetReport, WorkerReport, WorkerTask } from "./worker.ts";
+import { allCampaigns } from "./targets/index.ts";
+import type { TargetReport, WorkerMessage, WorkerReport, WorkerTask } from "./worker.ts";
 
 const WORKERS = 2;
 const DEFAULT_SEED = 20_261_124;
@@ -58,7 +58,10 @@ async function main(): Promise<void> {
 function runWorker(task: WorkerTask): Promise<WorkerReport> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL("worker-boot.mjs", import.meta.url), { workerData: task });
-    worker.on("message", resolve);
+    worker.on("message", (message: WorkerMessage) => {
+      if (typeof message !== "string") resolve(message);
+      else if (task.worker === 0) console.log(`fuzz: ${message}`);
+    });
     worker.on("error", reject);
     worker.on("exit", (code) => reject(new Error(`worker ${task.worker} ended with ${code} and no report`)));
   });
@@ -112,9 +115,8 @@ function printFailure(seed: number, { target, where, kind, message, reproducer }
 
 async function runOne(seed: number, name: string): Promise<void> {
   const [wanted, index] = name.split(":");
-  for (const [kind, { target }] of allTargets(seed, new Coverage()).entries()) {
-    if (target.name !== wanted) continue;
-    const campaign = new Campaign(target, seed, kind);
+  for (const { campaign } of allCampaigns(seed, new Coverage())) {
+    if (campaign.name !== wanted) continue;
     await campaign.single(Number(index));
     for (const failure of campaign.failures) printFailure(seed, failure);
     console.log(`${name}: ${campaign.failures.length === 0 ? "nothing is wrong with it" : "fails"}`);

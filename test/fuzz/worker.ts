@@ -1,8 +1,8 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { BATCH, Campaign, type Failure, type Tally } from "./campaign.ts";
+import { BATCH, type Failure, type Tally } from "./campaign.ts";
 import { corpusOf } from "./corpus.ts";
 import { Coverage } from "./coverage.ts";
-import { allTargets } from "./targets/index.ts";
+import { allCampaigns } from "./targets/index.ts";
 
 /** What a worker is told; it takes every batch whose number is its own, modulo `workers`. */
 export interface WorkerTask {
@@ -11,6 +11,9 @@ export interface WorkerTask {
   readonly worker: number;
   readonly workers: number;
 }
+
+/** What a worker tells: each target's name when it begins with it, then its report. */
+export type WorkerMessage = string | WorkerReport;
 
 export interface TargetReport {
   readonly name: string;
@@ -31,12 +34,12 @@ const CORPUS_SEEDS = 16;
 async function main(task: WorkerTask): Promise<WorkerReport> {
   const coverage = new Coverage();
   const targets: TargetReport[] = [];
-  for (const [kind, { target, share }] of allTargets(task.seed, coverage).entries()) {
+  for (const { campaign, share } of allCampaigns(task.seed, coverage)) {
     const startMs = performance.now();
-    const campaign = new Campaign(target, task.seed, kind);
-    const corpus = task.worker === 0 ? corpusOf(target.name) : [];
+    parentPort!.postMessage(campaign.name);
+    const corpus = task.worker === 0 ? corpusOf(campaign.name) : [];
     for (const { name, bytes } of corpus) {
-      for (let seed = 0; seed < CORPUS_SEEDS; seed++) campaign.run(name, target.decode(bytes), seed);
+      for (let cuts = 0; cuts < CORPUS_SEEDS; cuts++) campaign.file(name, bytes, cuts);
     }
     if (task.worker === task.workers - 1) campaign.always();
     const cases = Math.ceil(task.cases * share);
@@ -44,7 +47,7 @@ async function main(task: WorkerTask): Promise<WorkerReport> {
       await campaign.batch(batch, Math.min(BATCH, cases - batch * BATCH));
     }
     targets.push({
-      name: target.name,
+      name: campaign.name,
       tally: campaign.tally,
       corpusFiles: corpus.length,
       failures: campaign.failures,

@@ -1,23 +1,23 @@
+import { type AnyCampaign, Campaign } from "../campaign.ts";
 import type { Coverage } from "../coverage.ts";
-import type { Target } from "../target.ts";
 import { eventStreams, jsonAnswers } from "./answers.ts";
 import { Bodies } from "./bodies.ts";
 import { Forms } from "./forms.ts";
 import { Requests } from "./requests.ts";
 
-/** What a run fuzzes, and how many cases of it for each of the N that it was asked for. */
+/** A campaign, and how many cases of it are run for each of the N that were asked for. */
 export interface Share {
-  // biome-ignore lint/suspicious/noExplicitAny: targets of different inputs stand in one list.
-  readonly target: Target<any>;
+  readonly campaign: AnyCampaign;
   readonly share: number;
 }
 
-export function allTargets(seed: number, coverage: Coverage): readonly Share[] {
+/** Everything that is fuzzed; `coverage` is told what the bodies met. */
+export function allCampaigns(seed: number, coverage: Coverage): readonly Share[] {
   return [
-    { target: new Bodies(coverage), share: 1 },
-    { target: new Forms(), share: 0.1 },
-    { target: eventStreams(), share: 1 },
-    { target: jsonAnswers(), share: 0.1 },
-    { target: new Requests(seed), share: 1 },
+    { campaign: new Campaign(new Bodies(coverage), seed, 0), share: 1 },
+    { campaign: new Campaign(new Forms(), seed, 1), share: 0.1 },
+    { campaign: new Campaign(eventStreams(), seed, 2), share: 1 },
+    { campaign: new Campaign(jsonAnswers(), seed, 3), share: 0.1 },
+    { campaign: new Campaign(new Requests(seed), seed, 4), share: 1 },
   ];
 }
