@@ -102,9 +102,9 @@ export const MODEL_REPEATED = new Answer(400, "model_repeated", BAD_REQUEST, "in
 export const MODEL_UNKNOWN = new Answer(404, "model_unknown", BAD_REQUEST, "model_not_found", "model", 0);
 export const BODY_TOO_LARGE = new Answer(413, "body_too_large", BAD_REQUEST, "request_too_large", "", 0);
 export const SHED = new Answer(429, "saturated", "rate_limit_error", "rate_limit_exceeded", "", 1);
-export const NO_TABLE = new Answer(503, "no_table", "server_error", "service_unavailable", "", 1);
 /** The host did not let the model's name be replaced. */
 export const REWRITE_FAILED = new Answer(500, "rewrite_failed", "server_error", "internal_error", "", 0);
+export const NO_TABLE = new Answer(503, "no_table", "server_error", "service_unavailable", "", 1);
 export const NO_ENDPOINT = new Answer(503, "no_ready_endpoint", "server_error", "service_unavailable", "", 1);
 
 /** A JSON string literal. */

@@ -1,3 +1,4 @@
+import { ATTEMPT_NONE } from "../core/accounts/outcome";
 import { RequestScanner } from "../core/body/request_scanner";
 import { PICKS_MAX } from "../core/picker";
 import { AnswerEditor } from "../core/response/answer_editor";
@@ -56,6 +57,8 @@ export class StreamState {
   /** Ledger accounts of the picked list, the first one served unless an attempt failed. */
   picks: StaticArray<i32> = new StaticArray<i32>(PICKS_MAX);
   pickCount: i32 = 0;
+  /** ATTEMPT_* */
+  attempt: u32 = ATTEMPT_NONE;
   /** What the filter answered itself. */
   answer: Answer | null = null;
   /** The answer's headers came. */
@@ -96,6 +99,7 @@ export class StreamState {
     this.limitBytes = 0;
     this.row = -1;
     this.pickCount = 0;
+    this.attempt = ATTEMPT_NONE;
     this.answer = null;
     this.responded = false;
     this.completed = false;

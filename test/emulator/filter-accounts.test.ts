@@ -283,6 +283,9 @@ test("an answer of the filter's own counts as an error of the request, by its wo
   assert.match(errors[0]!, /;pool=default\/a;error_code=BadRequest;$/);
   assert.equal(rig.process.metrics.counter(errors[0]!), 1n);
   assert.equal(errors[0]!.includes("made-up"), false, "a client's own word is in no name");
+  assert.match(errors[0]!, /;model_name=other;/);
+  const attempts = rig.process.metrics.names().filter((name) => name.includes("scheduler_attempts"));
+  assert.deepEqual(attempts, [], "no endpoint was looked for");
   rig.process.assertClean();
 });
 

@@ -73,6 +73,7 @@ export class Decision {
     const rewritten = state.targetBytes > 0;
     const ruled = (flags & POOL_FLAG_KNOWN_MODELS_ONLY) != 0;
     if (ruled && asked.bytes > 0 && !rewritten && !table.knowsModel(chosen, asked.ptr, asked.bytes)) {
+      this.release.account(state, asked.ptr, asked.bytes, 0, 0);
       const name = text(asked.ptr, asked.bytes);
       return this.release.answer(state, MODEL_UNKNOWN, "the model `" + name + "` does not exist");
     }

@@ -3,6 +3,7 @@ import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { Counter } from "../../abi/metrics";
 import { getProperty, setProperty } from "../../abi/properties";
 import { ACTION_CONTINUE, ACTION_PAUSE } from "../../abi/status";
+import { ATTEMPT_FAILED, ATTEMPT_FOUND } from "../../core/accounts/outcome";
 import { PICKS_MAX } from "../../core/picker";
 import { PickRequest } from "../../core/request";
 import { addressOf, putU8, u64At } from "../../wire/bytes";
@@ -72,6 +73,7 @@ export class Release {
     request.promptBytes = bodyBytes;
     request.priority = priority;
     const count = vm.picker.pick(table, vm.ledger, pool, request);
+    if (known != null) known.attempt = count == 0 ? ATTEMPT_FAILED : ATTEMPT_FOUND;
     if (count == 0) {
       if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.failOpen(known);
       return this.answer(
@@ -144,7 +146,7 @@ export class Release {
   }
 
   /** From here on a request of an API counts, and access logs know what it asked for. */
-  private account(state: StreamState, model: usize, modelBytes: i32, target: usize, targetBytes: i32): void {
+  account(state: StreamState, model: usize, modelBytes: i32, target: usize, targetBytes: i32): void {
     if (state.api == API_NONE || state.pool < 0) return;
     const telemetry = this.vm.telemetry;
     state.row =

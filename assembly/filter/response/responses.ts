@@ -5,8 +5,6 @@ import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { getProperty, setProperty } from "../../abi/properties";
 import { Text } from "../../abi/text";
 import {
-  ATTEMPT_FAILED,
-  ATTEMPT_FOUND,
   CAUSE_ANSWERED_HERE,
   CAUSE_CLIENT_GONE,
   CAUSE_COMPLETE,
@@ -173,7 +171,7 @@ export class Responses {
     outcome.requestBytes = state.bodyBytes;
     outcome.responseBytes = state.answerBytes;
     outcome.durationMs = nowMs - state.startMs;
-    outcome.attempt = state.pickCount > 0 ? ATTEMPT_FOUND : ATTEMPT_FAILED;
+    outcome.attempt = state.attempt;
     const answer = state.answer;
     if (answer != null) {
       outcome.cause = CAUSE_ANSWERED_HERE;
