@@ -18,7 +18,7 @@ export { SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE } from "./scan_codes";
  *   refused with a reason of its own, REASON_OTHER_ENCODING,
  * - a number has more than 4300 digits, or brackets are nested so deep that Python gives up earlier: accepted.
  *
- * Memory is bounded, about 5 KB an object (3.3 KB for spans, 1.6 KB for texts, 128 bytes for MAX_DEPTH brackets), and
+ * Memory is bounded, about 5 KB an object (3.1 KB for spans, 1.6 KB for texts, 128 bytes for MAX_DEPTH brackets), and
  * nothing is allocated after the constructor.
  */
 export class BodyScanner extends RequestScanner {

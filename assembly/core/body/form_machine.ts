@@ -40,8 +40,9 @@ const DELIMITER_PREFIX_BYTES: i32 = 4;
  *
  * It takes what the servers' parser takes (python-multipart below FastAPI): lines end in CRLF, only before the first
  * delimiter in LF too; blanks may follow a delimiter; what follows the last one is ignored. A form that ends without
- * its last delimiter is taken as well: its unfinished part does not count. An empty field is none, as in FastAPI. Of
- * what comes before the first delimiter, RFC 2046 allows more than that parser; here it is skipped.
+ * its last delimiter is taken as well; its unfinished part does not count, nor do those of its name before it. Of what
+ * comes before the first delimiter, RFC 2046 allows more than that parser; here it is skipped. Bounds that differ: a
+ * part's headers have at most PART_HEADER_MAX_BYTES (there 8 lines of 4224 bytes), the boundary at most 70 (there 256).
  *
  * Memory is bounded, about 13 KB an object (8 KB of them for a part's headers), and nothing is allocated after the
  * constructor.

@@ -35,10 +35,6 @@ export class StringScanner {
     if (sink != null) sink.reset();
   }
 
-  get isText(): bool {
-    return this.sink != null;
-  }
-
   /** Returns the byte behind the string (`done`), or the byte that cannot be (`reason`), or `end`. */
   scan(at: usize, end: usize): usize {
     const sink = this.sink;
