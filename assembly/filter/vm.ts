@@ -43,6 +43,8 @@ export class Vm {
   private readonly lease: Lease;
   /** True once any table was decoded. */
   ready: bool = false;
+  /** Monotonic time of the last tick, which is at most `tickMs` ago unless the thread was busy. */
+  tickedMs: f64 = 0;
   /** Picks since the last tick, which adds them to the host's counter: one call a tick, not one a request. */
   picks: i64 = 0;
   /** `ledger.changes` at the last tick. */
@@ -100,6 +102,7 @@ export class Vm {
     if (id != this.activeRoot && !this.takesOver(id)) return;
     this.activeTicks++;
     const nowMs = monotonicMs();
+    this.tickedMs = nowMs;
     if (this.picks > 0) {
       this.picksCounter.add(this.picks);
       this.picks = 0;

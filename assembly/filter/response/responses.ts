@@ -74,7 +74,9 @@ export class Responses {
     if (editor != null) this.edit(editor, reader, arrived, endOfStream);
     else this.read(reader, arrived);
     // What comes before, a role or a ping, is no token.
-    if (state.firstTokenMs == 0 && reader.contentEvents > 0) state.firstTokenMs = state.lastMs;
+    if (state.firstTokenMs == 0 && reader.contentEvents > 0) {
+      state.firstTokenMs = reader.events == 1 ? state.firstMs : monotonicMs();
+    }
     if (endOfStream) this.complete(state, reader);
   }
 
@@ -107,18 +109,25 @@ export class Responses {
     }
   }
 
-  /** First token, last token, and the longest wait between two. */
+  /**
+   * First bytes, last bytes, and the longest wait between two. Only the first ask for the time: between tokens that of
+   * the last tick will do, since a wait worth telling is longer.
+   */
   private time(state: StreamState): void {
-    const nowMs = monotonicMs();
     if (state.firstMs == 0) {
-      state.firstMs = nowMs;
+      state.firstMs = monotonicMs();
+      state.lastMs = state.firstMs;
       // Its prompt has been computed.
       if (state.account >= 0 && state.uncachedTokens > 0) {
         this.vm.ledger.prefilled(state.account, state.uncachedTokens);
         state.uncachedTokens = 0;
       }
-    } else if (nowMs - state.lastMs > state.gapMaxMs) state.gapMaxMs = nowMs - state.lastMs;
-    state.lastMs = nowMs;
+      return;
+    }
+    const tickedMs = this.vm.tickedMs;
+    if (tickedMs <= state.lastMs) return;
+    if (tickedMs - state.lastMs > state.gapMaxMs) state.gapMaxMs = tickedMs - state.lastMs;
+    state.lastMs = tickedMs;
   }
 
   private read(reader: ResponseReader, arrived: u32): void {
@@ -142,6 +151,7 @@ export class Responses {
 
   private complete(state: StreamState, reader: ResponseReader): void {
     state.completed = true;
+    if (reader.isEventStream) state.lastMs = monotonicMs();
     reader.finish();
     this.tell(state, reader);
   }
