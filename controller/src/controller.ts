@@ -87,7 +87,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       nowMs,
       setTimer,
       onAccounts: (message) => accounts.add(message),
-      onTrouble: (trouble) => logger.warn(trouble, "feed: a peer's message was refused"),
+      onTrouble: (trouble) => logger.warn(trouble, "feed: a peer's message was not taken"),
     });
     const ads = new AdsServer({
       setTimer,

@@ -60,6 +60,14 @@ function reportOf(
   });
 }
 
+const message = (vm: bigint, node = "one"): AccountsMessage => ({
+  vm,
+  sequence: 1n,
+  node,
+  ageMs: 5,
+  rows: [{ pool: "ns/a", model: "m", target: "m", running: 1, counts: new Map([[0, 2]]) }],
+});
+
 describe("the feed", () => {
   let feed: FeedServer;
   let server: RpcServer;
@@ -249,31 +257,37 @@ describe("the feed", () => {
     await good.until(() => good.received.length === 1);
   });
 
-  it("hands on accounts as they come, and refuses what cannot be read or is not taken", async () => {
-    const message = (vm: bigint, node = "one"): AccountsMessage => ({
-      vm,
-      sequence: 1n,
-      node,
-      ageMs: 5,
-      rows: [{ pool: "ns/a", model: "m", target: "m", running: 1, counts: new Map([[0, 2]]) }],
-    });
+  it("hands on accounts as they come, and refuses what cannot be read", async () => {
     const peer = dial();
     peer.send(encodeAccounts(message(1n)));
-    peer.send(encodeAccounts(message(2n, "unwelcome")));
     peer.send(encodeAccounts(message(3n)).subarray(0, 100));
     peer.send(reportOf("one", { [A]: { requests: 3 } }));
     await accepted(1);
     assert.deepEqual(accounts, [message(1n)]);
     const { accountsAccepted, accountsRefused, reportsRefused } = feed.counters();
-    assert.deepEqual([accountsAccepted, accountsRefused, reportsRefused], [1, 2, 0]);
+    assert.deepEqual([accountsAccepted, accountsRefused, reportsRefused], [1, 1, 0]);
     assert.deepEqual(
-      troubles.map(({ reason, ended }) => [reason, ended]),
-      [["no room", false]],
+      troubles.map(({ ended }) => ended),
+      [false],
     );
     assert.deepEqual(
       feed.reports().map(({ node }) => node),
       ["one"],
     );
+  });
+
+  it("goes on where there is no room for accounts, says so once, and forgives nothing for them", async () => {
+    const peer = dial();
+    const refused = encodeAccounts(message(1n)).subarray(0, 100);
+    for (let index = 0; index < 8; index++) peer.send(refused);
+    for (let vm = 0n; vm < 20n; vm++) peer.send(encodeAccounts(message(vm, "unwelcome")));
+    while (feed.counters().accountsWithoutRoom < 20) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(feed.counters().accountsRefused, 8);
+    assert.equal(troubles.filter(({ reason, ended }) => reason === "no room" && !ended).length, 1);
+    assert.equal(peer.ended, undefined);
+    peer.send(refused);
+    await peer.until(() => peer.ended !== undefined);
+    assert.equal(peer.ended?.code, status.INVALID_ARGUMENT);
   });
 
   it("bears a report that it cannot read", async () => {

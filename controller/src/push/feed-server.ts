@@ -19,9 +19,12 @@ type FeedCall = ServerDuplexStream<Uint8Array, Uint8Array>;
 export interface FeedServerDeps {
   readonly nowMs: () => number;
   readonly setTimer: SetTimer;
-  /** Takes what a VM of an Envoy has counted; what it throws refuses the message. */
+  /**
+   * Takes what a VM of an Envoy has counted. What it throws says that there is no room for it: that is no fault of the
+   * sender, whose stream brings tables too.
+   */
   readonly onAccounts: (accounts: AccountsMessage) => void;
-  /** Once per stream, at its first refused message, and when a stream is ended for what it sent. */
+  /** At a stream's first refused message, at its first accounts without room, and when it is ended for what it sent. */
   readonly onTrouble: (trouble: FeedTrouble) => void;
 }
 
@@ -42,6 +45,8 @@ interface FeedStream {
   /** A newer table waits for the one being written. */
   behind: boolean;
   refusedInARow: number;
+  /** Accounts of its had no room, and that was told. */
+  wasWithoutRoom: boolean;
   ended: boolean;
 }
 
@@ -62,6 +67,7 @@ export class FeedServer {
   private reportsRefused = 0;
   private accountsAccepted = 0;
   private accountsRefused = 0;
+  private accountsWithoutRoom = 0;
   private tablesSent = 0;
   private tablesSkipped = 0;
 
@@ -103,6 +109,7 @@ export class FeedServer {
       reportsRefused: this.reportsRefused,
       accountsAccepted: this.accountsAccepted,
       accountsRefused: this.accountsRefused,
+      accountsWithoutRoom: this.accountsWithoutRoom,
       tablesSent: this.tablesSent,
       tablesSkipped: this.tablesSkipped,
     };
@@ -128,6 +135,7 @@ export class FeedServer {
       writing: false,
       behind: false,
       refusedInARow: 0,
+      wasWithoutRoom: false,
       ended: false,
     };
     this.streams.add(stream);
@@ -175,7 +183,7 @@ export class FeedServer {
     const isAccounts = messageKind(bytes) === KIND_ACCOUNTS;
     try {
       if (isAccounts) {
-        this.deps.onAccounts(decodeAccounts(bytes));
+        if (!this.store(stream, decodeAccounts(bytes))) return;
         this.accountsAccepted += 1;
       } else {
         this.take(stream, decodeReport(bytes));
@@ -185,7 +193,20 @@ export class FeedServer {
     } catch (error) {
       if (isAccounts) this.accountsRefused += 1;
       else this.reportsRefused += 1;
-      this.refuse(stream, error instanceof Error ? error.message : String(error));
+      this.refuse(stream, reasonOf(error));
+    }
+  }
+
+  /** Whether there was room. */
+  private store(stream: FeedStream, accounts: AccountsMessage): boolean {
+    try {
+      this.deps.onAccounts(accounts);
+      return true;
+    } catch (error) {
+      this.accountsWithoutRoom += 1;
+      if (!stream.wasWithoutRoom) this.trouble(stream, reasonOf(error), false);
+      stream.wasWithoutRoom = true;
+      return false;
     }
   }
 
@@ -224,6 +245,10 @@ export class FeedServer {
     }, FORGET_AFTER_MS);
     this.forgetting.add(cancel);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const identity = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -222,7 +222,7 @@ const CONTROLLER: readonly Metric[] = [
   counter(
     "inference_picker_feed_accounts_total",
     ["outcome"],
-    "accounts of Envoys' VMs: `accepted`, `refused`",
+    "accounts of Envoys' VMs: `accepted`, `refused`, or `no_room` where there are too many to remember",
   ),
   gauge(
     "inference_picker_accounts_vms",

@@ -87,9 +87,10 @@ export function createMetrics(sources: MetricSources): MetricsPage {
     set(reportsRefused, { outcome: "refused" });
   });
   total(registry, "inference_picker_feed_accounts_total", (set) => {
-    const { accountsAccepted, accountsRefused } = sources.feed.counters();
+    const { accountsAccepted, accountsRefused, accountsWithoutRoom } = sources.feed.counters();
     set(accountsAccepted, { outcome: "accepted" });
     set(accountsRefused, { outcome: "refused" });
+    set(accountsWithoutRoom, { outcome: "no_room" });
   });
   gauge(registry, "inference_picker_accounts_vms", (set) => set(sources.accounts.size, {}));
   gauge(registry, "inference_extension_info", (set) => set(1, { build_ref: sources.version }));
