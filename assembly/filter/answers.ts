@@ -108,7 +108,7 @@ export const NO_TABLE = new Answer(503, "no_table", "server_error", "service_una
 export const NO_ENDPOINT = new Answer(503, "no_ready_endpoint", "server_error", "service_unavailable", "", 1);
 
 /** A JSON string literal. */
-export function quote(text: string): string {
+function quote(text: string): string {
   let out = '"';
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

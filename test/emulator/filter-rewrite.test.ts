@@ -257,5 +257,14 @@ test("the list of models of a shared route is that of all its pools", () => {
   assert.equal((JSON.parse(one.localResponse!.body) as { id: string }).id, "org/two");
   assert.equal(rig.send({ headers: [[":path", "/v1/models/none"]] }).localResponse?.status, 404);
   assert.equal(rig.send({ headers: [[":path", "/v1/modelsx"]] }).localResponse, undefined);
+  for (const broken of ["%FF", "%zz", "%", "%2", "a%00b", "x".repeat(5000)]) {
+    const stream = rig.send({ headers: [[":path", `/v1/models/${broken}`]] });
+    assert.equal(stream.localResponse?.status, 404, broken);
+    stream.finish();
+  }
+  assert.equal(
+    rig.send({ method: "DELETE", headers: [[":path", "/v1/models/one"]] }).localResponse,
+    undefined,
+  );
   rig.process.assertClean();
 });

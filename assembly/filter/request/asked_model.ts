@@ -3,9 +3,9 @@ import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { MODEL_CAPACITY_BYTES } from "../../core/body/scan_codes";
 import { RequestScanner } from "../../core/body/request_scanner";
 import { Apis } from "../../core/apis";
-import { hexDigit } from "../../core/body/json_bytes";
 import { addressOf } from "../../wire/bytes";
 import { HEADER_MODEL_NAME, HEADER_PATH } from "../names";
+import { decodePercent } from "../percent";
 
 /**
  * The model that a request asks for: the body's, which is what the server goes by; where the body names none or is
@@ -33,7 +33,7 @@ export class AskedModel {
       apis.apiOf(pool, arrivedPtr(), arrivedBytes());
       if (apis.modelStart >= 0) {
         this.take(arrivedPtr() + apis.modelStart, apis.modelEnd - apis.modelStart);
-        this.decode();
+        this.bytes = decodePercent(this.ptr, this.bytes);
       }
     }
   }
@@ -44,23 +44,5 @@ export class AskedModel {
     this.ptr = addressOf(this.copy);
     this.bytes = bytes;
     memory.copy(this.ptr, ptr, bytes);
-  }
-
-  /** Undoes percent-encoding in place (RFC 3986, 2.1); what is not an encoded byte stays. */
-  private decode(): void {
-    let to = 0;
-    for (let from = 0; from < this.bytes; from++) {
-      let byte: i32 = this.copy[from];
-      if (byte == 0x25 && from + 2 < this.bytes) {
-        const high = hexDigit(this.copy[from + 1]);
-        const low = hexDigit(this.copy[from + 2]);
-        if (high >= 0 && low >= 0) {
-          byte = (high << 4) | low;
-          from += 2;
-        }
-      }
-      this.copy[to++] = <u8>byte;
-    }
-    this.bytes = to;
   }
 }

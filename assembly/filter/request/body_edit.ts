@@ -3,13 +3,12 @@ import { getRequestHeader, setRequestHeader } from "../../abi/headers";
 import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { ByteBuffer, u8At } from "../../wire/bytes";
 import { Digits } from "../digits";
+import { addJsonString } from "../json_text";
 import { HEADER_CONTENT_LENGTH } from "../names";
 import { StreamState } from "../stream_state";
 
 /** In one chunk: a model's value, and members before the object's end. */
 const MAX_SPLICES: i32 = 2;
-const QUOTE: u32 = 0x22;
-const BACKSLASH: u32 = 0x5c;
 
 /**
  * Changes of the chunk that a callback is for. The host lets bytes be put before a chunk, behind it or in place of all
@@ -57,27 +56,8 @@ export class BodyEdit {
 
   /** A JSON string of UTF-8 text. */
   putString(ptr: usize, bytes: i32): void {
-    this.putByte(QUOTE);
-    for (let i = 0; i < bytes; i++) {
-      const byte = u8At(ptr + i);
-      if (byte >= 0x20 && byte != QUOTE && byte != BACKSLASH) this.putByte(byte);
-      else if (byte >= 0x20) {
-        this.putByte(BACKSLASH);
-        this.putByte(byte);
-      } else this.putControl(byte);
-    }
-    this.putByte(QUOTE);
-  }
-
-  /** \u00XX */
-  private putControl(byte: u32): void {
-    this.putByte(BACKSLASH);
-    this.putByte(0x75);
-    this.putByte(0x30);
-    this.putByte(0x30);
-    this.putByte(0x30 + (byte >> 4));
-    const low = byte & 15;
-    this.putByte(low < 10 ? 0x30 + low : 0x57 + low);
+    addJsonString(this.text, ptr, bytes);
+    if (this.count > 0) this.textEnds[this.count - 1] = <i32>this.text.bytes;
   }
 
   /**

@@ -260,6 +260,7 @@ export class Requests {
     const limit = state.limitBytes;
     this.pass(state, arrived);
     if (!endOfStream && <u64>state.bodyBytes < <u64>limit * DISCARD_LIMITS) return ACTION_DISCARD;
+    this.routing.poolAgain(state);
     return this.release.answer(
       state,
       BODY_TOO_LARGE,

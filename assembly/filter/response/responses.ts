@@ -36,8 +36,10 @@ const PIECE_BYTES: u32 = 65536;
 /** Where usage does not say it: bytes of an answer's text per token, and what stands around it (vLLM's chat answers). */
 const BYTES_PER_TOKEN: u64 = 4;
 const ENVELOPE_BYTES: u64 = 550;
-/** Envoy's response flag of a client that left (`DC`, envoy/stream_info/stream_info.h). */
-const FLAG_DOWNSTREAM_GONE: u64 = 0x4000;
+/** Envoy's response flags (envoy/stream_info/stream_info.h): a client that left, DC on HTTP/1 and DR on HTTP/2 … */
+const FLAGS_DOWNSTREAM_GONE: u64 = 0x10004000;
+/** … and retries that are used up, URX, where the answer is the last endpoint's own if no other flag stands beside it. */
+const FLAG_RETRIES_USED_UP: u64 = 0x8000;
 
 /** An answer's way through the filter: who gave it, when its tokens came, what it used, how it ended. */
 export class Responses {
@@ -198,7 +200,7 @@ export class Responses {
       if (reader.isEventStream && state.firstMs > 0) {
         outcome.firstTokenMs = firstTokenMs(state) - state.startMs;
         outcome.lastTokenMs = state.lastMs - state.startMs;
-        outcome.tokenGapMaxMs = state.gapMaxMs;
+        if (state.gapMaxMs > 0) outcome.tokenGapMaxMs = state.gapMaxMs;
       }
       if (reader.usageSeen) {
         outcome.promptTokens = reader.promptTokens;
@@ -212,14 +214,18 @@ export class Responses {
       }
       outcome.estimated = !reader.usageSeen;
     }
-    // What bears usage is an answer that went well: one property less to read.
+    // What bears usage is an answer that went well: nothing more needs to be asked.
     const isWell = reader != null && reader.usageSeen && state.completed;
     outcome.status = isWell ? 200 : state.responded && getProperty(PROPERTY_RESPONSE_CODE) ? word() : 0;
-    if (state.completed) outcome.cause = CAUSE_COMPLETE;
-    else if (!getProperty(PROPERTY_RESPONSE_FLAGS)) outcome.cause = CAUSE_UNKNOWN;
-    else
-      outcome.cause =
-        (u64At(arrivedPtr()) & FLAG_DOWNSTREAM_GONE) != 0 ? CAUSE_CLIENT_GONE : CAUSE_UPSTREAM_RESET;
+    outcome.cause = isWell ? CAUSE_COMPLETE : this.causeByFlags(state.completed);
+  }
+
+  /** A whole answer with flags is Envoy's own: no connection, no host, no time left. */
+  private causeByFlags(completed: bool): u32 {
+    if (!getProperty(PROPERTY_RESPONSE_FLAGS)) return completed ? CAUSE_COMPLETE : CAUSE_UNKNOWN;
+    const flags = arrivedBytes() == 8 ? u64At(arrivedPtr()) & ~FLAG_RETRIES_USED_UP : 0;
+    if ((flags & FLAGS_DOWNSTREAM_GONE) != 0) return CAUSE_CLIENT_GONE;
+    return completed && flags == 0 ? CAUSE_COMPLETE : CAUSE_UPSTREAM_RESET;
   }
 }
 
