@@ -162,12 +162,12 @@ describe("the steps of a handover of routes by model", () => {
     pools: names.map((name) => ({ pool: `default/${name}`, weight: 1 })),
     byModel: true,
   });
+  const side = (...routes: readonly RouteSpec[]): Target => {
+    const { inventory, ...rest } = target({ pools: POOLS });
+    return { ...rest, inventory: { ...inventory, routes } };
+  };
   /** Of each table and of the routes, the pools among which the model chooses. */
   const choices = (before: RouteSpec | undefined, next: RouteSpec) => {
-    const side = (route: RouteSpec): Target => {
-      const { inventory, ...rest } = target({ pools: POOLS });
-      return { ...rest, inventory: { ...inventory, routes: [route] } };
-    };
     const steps = handoverSteps(before === undefined ? undefined : side(before), side(next));
     return steps.flatMap((step) => {
       if (step.kind === "hosts") return [];
@@ -205,11 +205,11 @@ describe("the steps of a handover of routes by model", () => {
   });
 
   it("keep a renamed pool's routes until no table chooses it", () => {
-    const side = (name: string): Target => {
+    const named = (name: string): Target => {
       const { inventory, ...rest } = target({ pools: { first: [A], [name]: [B] } });
       return { ...rest, inventory: { ...inventory, routes: [byModel("first", name)] } };
     };
-    const routes = handoverSteps(side("old"), side("fresh")).flatMap((step) =>
+    const routes = handoverSteps(named("old"), named("fresh")).flatMap((step) =>
       step.kind === "routes" ? [step.inventory] : [],
     );
     assert.deepEqual(
@@ -219,6 +219,32 @@ describe("the steps of a handover of routes by model", () => {
         ["first", "fresh"],
       ],
     );
+  });
+
+  /** Of each table, `route=pools` of the routes on which the model chooses. */
+  const byName = (before: Target, next: Target) =>
+    handoverSteps(before, next).flatMap((step) => {
+      if (step.kind !== "table") return [];
+      const chosen = step.target.inventory.routes.filter((route) => route.byModel);
+      return [chosen.map(({ name, pools }) => `${name}=${pools.map(({ pool }) => pool.slice(8)).join("")}`)];
+    });
+
+  it("choose under both names of a renamed route until Envoys have the new one", () => {
+    const old: RouteSpec = { ...byModel("a", "b"), name: "old" };
+    const fresh: RouteSpec = { ...byModel("b", "c"), name: "fresh" };
+    assert.deepEqual(byName(side(old), side(fresh)), [["fresh=bc", "old=ab"], ["fresh=bc"]]);
+    assert.deepEqual(byName(side(old), side()), [["old=ab"], []]);
+    assert.deepEqual(byName(side(), side(fresh)), [["fresh=bc"]]);
+  });
+
+  it("keep both names while another route exchanges pools", () => {
+    const old: RouteSpec = { ...byModel("a", "b"), name: "old" };
+    const fresh: RouteSpec = { ...old, name: "fresh" };
+    assert.deepEqual(byName(side(byModel("a"), old), side(byModel("c"), fresh)), [
+      ["models=a", "fresh=ab", "old=ab"],
+      ["models=c", "fresh=ab"],
+      ["models=c", "fresh=ab"],
+    ]);
   });
 
   it("choose at once where the routes stay, and at a start, when Envoys have had them before", () => {

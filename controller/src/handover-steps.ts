@@ -22,7 +22,7 @@ export type Step =
  * pool in the table and each picked host in that cluster: add to the clusters, add to the table, move the
  * routes, take from the table, take from the clusters. A step that would change nothing is left out. What a
  * filter may choose by model goes the other way: into the table when Envoys have the routes, out of it before; where
- * a route gains pools and loses others, Envoys have routes to both in between.
+ * a route gains pools and loses others, Envoys have routes to both in between. The filter knows a route by its name.
  */
 export function handoverSteps(before: Target | undefined, next: Target): readonly Step[] {
   const routes: Step = { kind: "routes", inventory: next.inventory };
@@ -100,16 +100,21 @@ function tableOfBoth(before: Target, next: Target): Target {
 /**
  * The next side's routes, on which the model chooses among pools that Envoys have routes to until all have taken
  * the next step: the earlier ones that stay, or all of them where others come. A route with none of these leads to its
- * first pool alone.
+ * first pool alone. Under a name that comes no Envoy has a route yet, and none goes under it before it has those to
+ * all its pools. Of routes whose names go, those by model choose until they are gone.
  */
 function choicesOfBoth(before: Inventory, next: Inventory): readonly RouteSpec[] {
   const earlier = choicesByRoute(before);
-  return next.routes.map((route) => {
-    if (!route.byModel) return route;
+  const known = new Set(before.routes.map(({ name }) => name));
+  const lasting = new Set(next.routes.map(({ name }) => name));
+  const gone = before.routes.filter(({ name, byModel }) => byModel && !lasting.has(name));
+  const routes = next.routes.map((route) => {
+    if (!route.byModel || !known.has(route.name)) return route;
     const old = earlier.get(route.name) ?? [];
     const pools = isMixed(old, route.pools) ? old : route.pools.filter(({ pool }) => has(old, pool));
     return pools.length === 0 ? { ...route, byModel: false } : { ...route, pools };
   });
+  return [...routes, ...gone];
 }
 
 /**

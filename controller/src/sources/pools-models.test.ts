@@ -85,6 +85,17 @@ describe("the models of a pools file", () => {
     assert.deepEqual(list(envoy + scrape(", port: 9000")), ["key", "/envoy.crt"]);
   });
 
+  it("calls a route without a name after what it matches, so that it stays the same among others", () => {
+    const names = (routes: string) =>
+      parse(`pools: [{ name: a, endpoints: [] }]\nroutes: [${routes}]\n`).routes.map(({ name }) => name);
+    const models = "{ pathPrefix: /v1, byModel: true, pools: [a] }";
+    const other = "{ pathPrefix: /v1, headers: [{ name: x-team, exact: red }], pools: [a] }";
+    const [alone] = names(models);
+    assert.match(alone!, /^route-[0-9a-f]{16}$/);
+    assert.deepEqual(names(`${other}, ${models}, ${models}`).slice(1), [alone, `${alone}-2`]);
+    assert.equal(new Set(names(`${other}, ${models}, { pools: [a] }`)).size, 3);
+  });
+
   it("routes by model among pools, each of them once", () => {
     const { routes } = parse(`pools:
 - { name: a, endpoints: [] }

@@ -212,7 +212,7 @@ const pool = mapping({
 });
 
 const route = mapping({
-  /** Default: `route-<index>`. */
+  /** Default: `route-` and a hash of what the route matches. */
   name: v.optional(name),
   pathPrefix: v.optional(text(1024, URL_PATH), "/"),
   headers: v.optional(v.array(mapping({ name: text(256, HEADER_NAME), exact: text(4096) })), []),

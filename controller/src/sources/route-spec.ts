@@ -1,6 +1,10 @@
+import { createHash } from "node:crypto";
 import type { PoolSpec, RouteSpec } from "../model.ts";
 import { type Path, type Problems, refuseDuplicates } from "./problems.ts";
 import { type ParsedRoute, ROUTE_WEIGHT_DEFAULT } from "./pools-schema.ts";
+
+/** Of a hash of 64 bits: a header's value may be long, and is nobody else's to read. */
+const NAME_DIGITS = 16;
 
 /** The file's routes; without any, one that sends every path to the first pool. */
 export function toRoutes(
@@ -14,10 +18,11 @@ export function toRoutes(
     const target = { pool: `${first.namespace}/${first.name}`, weight: 1 };
     return [{ name: "default", pathPrefix: "/", headers: [], pools: [target], byModel: false }];
   }
+  const names = toNames(parsed);
   const routes = parsed.map((route, index): RouteSpec => {
     const path: Path = ["routes", index];
     return {
-      name: route.name ?? `route-${index}`,
+      name: names[index]!,
       pathPrefix: route.pathPrefix,
       headers: route.headers,
       pools: toTargets(route, pools, path, problems),
@@ -29,6 +34,22 @@ export function toRoutes(
     problems,
   );
   return routes;
+}
+
+/**
+ * A route that has no name is called after what it matches, so that it keeps its name when others come or go: a
+ * handover takes routes of one name for the same. A second one of the same match bears its number too.
+ */
+function toNames(parsed: readonly ParsedRoute[]): readonly string[] {
+  const seen = new Map<string, number>();
+  return parsed.map(({ name, pathPrefix, headers }) => {
+    if (name !== undefined) return name;
+    const match = JSON.stringify([pathPrefix, headers.map((header) => [header.name, header.exact])]);
+    const made = `route-${createHash("sha256").update(match).digest("hex").slice(0, NAME_DIGITS)}`;
+    const count = (seen.get(made) ?? 0) + 1;
+    seen.set(made, count);
+    return count === 1 ? made : `${made}-${count}`;
+  });
 }
 
 function toTargets(
