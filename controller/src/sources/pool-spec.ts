@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { MAX_POOL_APIS } from "../../../assembly/wire/layout.ts";
 import type {
   EndpointSpec,
@@ -159,8 +160,9 @@ function discovery(parsed: ParsedPool): ParsedDiscovery {
 }
 
 /**
- * The port that serves requests is spoken to as scrapes of that port are made, else as Envoy does. A pool's
- * own key goes before the scrape's token, which may be for metrics alone.
+ * The port that serves requests is spoken to as Envoy does, else as scrapes of that port are made. A pool's
+ * own key goes before the scrape's token, which may be for metrics alone; neither goes to a server that is verified
+ * otherwise than the section says which it stands in.
  */
 function withModelList(
   endpoint: EndpointSpec,
@@ -172,8 +174,10 @@ function withModelList(
   if (found === false) return endpoint;
   const { scrape } = endpoint;
   const samePort = scrape !== undefined && (scrape.port ?? endpoint.port) === endpoint.port;
-  const tls = (samePort ? scrape.tls : undefined) ?? upstreamTls;
-  const bearerToken = upstreamApiKey ?? (samePort ? scrape.bearerToken : undefined);
+  const tls = upstreamTls ?? (samePort ? scrape.tls : undefined);
+  const key = isDeepStrictEqual(tls, upstreamTls) ? upstreamApiKey : undefined;
+  const token = samePort && isDeepStrictEqual(tls, scrape.tls) ? scrape.bearerToken : undefined;
+  const bearerToken = key ?? token;
   const modelList: ModelListSpec = {
     intervalMs: found.interval,
     path: found.path,

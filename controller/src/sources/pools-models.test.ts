@@ -81,8 +81,24 @@ describe("the models of a pools file", () => {
     assert.deepEqual(list(scrape("")), ["token", "/scrape.crt"]);
     assert.deepEqual(list(scrape(", port: 8000")), ["token", "/scrape.crt"]);
     assert.deepEqual(list(scrape(", port: 9000")), [undefined, undefined]);
-    assert.deepEqual(list(envoy + scrape("")), ["key", "/scrape.crt"]);
+    assert.deepEqual(list(envoy + scrape("")), ["key", "/envoy.crt"]);
     assert.deepEqual(list(envoy + scrape(", port: 9000")), ["key", "/envoy.crt"]);
+  });
+
+  it("sends a secret of the file only to servers that are verified as its own section says", () => {
+    const list = (body: string) => {
+      const { modelList } = onlyPool(body, { KEY: "key", TOKEN: "token" }).endpoints[0]!;
+      return [modelList?.bearerToken, modelList?.tls?.insecureSkipVerify];
+    };
+    const strict = "tls: { caFile: /ca.crt }";
+    const lax = "tls: { insecureSkipVerify: true }";
+    const key = "  apiKeyEnv: KEY\n";
+    const scrape = (tls: string) => `  scrape: { tokenEnv: TOKEN, ${tls} }\n`;
+    assert.deepEqual(list(`${key}  ${strict}\n${scrape(lax)}`), ["key", false]);
+    assert.deepEqual(list(key + scrape(lax)), ["token", true]);
+    assert.deepEqual(list(`  ${lax}\n${scrape(strict)}`), [undefined, true]);
+    assert.deepEqual(list(`  ${strict}\n${scrape(strict)}`), ["token", false]);
+    assert.deepEqual(list(`  ${strict}\n  scrape: { tokenEnv: TOKEN }\n`), [undefined, false]);
   });
 
   it("calls a route without a name after what it matches, so that it stays the same among others", () => {
