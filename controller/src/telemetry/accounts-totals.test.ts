@@ -104,12 +104,12 @@ describe("totals of accounts", () => {
     totals.add(message([row(0, { running: 2, counts: new Map() })]));
     totals.add(message([row(1, { running: 3 })], { vm: 2n }));
     assert.deepEqual(running(), [["llama", 5]]);
-    nowMs += 14_000;
+    nowMs += 59_000;
     totals.add(message([row(2, { running: 1 })], { vm: 2n }));
     assert.deepEqual(running(), [["llama", 3]]);
-    nowMs += 14_000;
+    nowMs += 59_000;
     assert.deepEqual(running(), [["llama", 1]]);
-    nowMs += 14_000;
+    nowMs += 59_000;
     assert.deepEqual(running(), [["llama", 0]]);
   });
 
@@ -129,11 +129,28 @@ describe("totals of accounts", () => {
       const rows = Array.from({ length: 512 }, (_, index) => row(1, { model: `${vm}-${index}` }));
       totals.add(message(rows, { vm }));
     }
+    totals.add(message([row(0, { model: "late", running: 3, counts: new Map() })], { vm: 7n }));
+    totals.add(message([row(0, { model: "later", running: 4 })], { vm: 8n }));
     const rows = totals.list();
     assert.equal(rows.length, 2049);
+    assert.equal(rows.at(-1)!.running, 7);
     const sum = rows.reduce((total, { counts }) => total + (counts.get(REQUESTS) ?? 0), 0);
     assert.equal(sum, 6 * 512);
     assert.equal(rows.at(-1)!.pool, "");
+  });
+
+  it("remember names as the counts that would take as much room", () => {
+    const rows = (vm: number) =>
+      Array.from({ length: 512 }, (_, index) =>
+        row(0, { model: `${vm}-${index}-`.padEnd(256, "m"), target: "t".repeat(256), counts: new Map() }),
+      );
+    let vms = 0n;
+    const fill = () => {
+      for (; vms < 4000n; vms++) totals.add(message(rows(Number(vms)), { vm: vms }));
+    };
+    assert.throws(fill, (error: unknown) => error instanceof PickerError && error.bound === 1_000_000);
+    // 516 characters of two bytes, and the row's 400: as much as 36 counts.
+    assert.equal(vms, BigInt(Math.floor(1_000_000 / (512 * 36))));
   });
 
   it("refuse more VMs than they may remember, and take those that they know", () => {

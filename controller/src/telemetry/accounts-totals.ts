@@ -5,12 +5,21 @@ import { type AccountsMessage, type AccountRow, countKey } from "../table/accoun
 
 /** A VM that is silent for this long is gone: it reports every five seconds, whether anything changed or not. */
 const FORGET_AFTER_MS = 600_000;
-/** What runs in a VM that is silent for this long counts no more: three reports are missing. */
-const RUNNING_FOR_MS = 15_000;
-/** VMs known at once: 64 Envoys of 64 threads. */
+/**
+ * What runs in a VM that is silent for this long counts no more. It reports every five seconds, but the holder of the
+ * feed passes on one VM a tick and 1 MB a second: a round of 65 VMs with 512 rows of a hundred counts takes some 40 s.
+ */
+const RUNNING_FOR_MS = 60_000;
+const SWEEP_EVERY_MS = 15_000;
+/** VMs known at once, those too that fell silent less than ten minutes ago: 63 Envoys of 64 workers and a main thread. */
 const MAX_VMS = 4096;
-/** Counts remembered over all VMs, some 40 bytes each: 4,096 VMs of four models that have seen every kind of answer. */
+/** What is remembered over all VMs, in counts: 40 MB, 4,096 VMs of four rows with 48 counts each. */
 const MAX_COUNTS = 1_000_000;
+const COUNT_BYTES = 40;
+/** A row without its counts and names. */
+const ROW_BYTES = 400;
+/** Of a character of a row's names, which are kept by themselves and in the row's key. */
+const CHARACTER_BYTES = 2;
 /** Rows of the page; what comes beyond is counted in the one for what has no row of its own. */
 const MAX_ROWS = 2048;
 
@@ -85,7 +94,7 @@ export class AccountsTotals {
     const before = this.vms.get(message.vm);
     if (before !== undefined && message.sequence <= before.sequence) return;
     if (before === undefined && this.vms.size >= MAX_VMS) throw full("VMs", this.vms.size + 1, MAX_VMS);
-    const counts = message.rows.reduce((sum, row) => sum + row.counts.size + 1, 0);
+    const counts = message.rows.reduce((sum, row) => sum + countsOf(row), 0);
     const remembered = this.remembered - (before?.counts ?? 0) + counts;
     if (remembered > MAX_COUNTS) throw full("counts", remembered, MAX_COUNTS);
     this.remembered = remembered;
@@ -104,8 +113,7 @@ export class AccountsTotals {
     const nowMs = this.nowMs();
     this.sweep(nowMs);
     const running = this.running(nowMs);
-    for (const [name, { row }] of running) this.row(name, row);
-    return [...this.totals].map(([name, totals]) => ({ ...totals, running: running.get(name)?.sum ?? 0 }));
+    return [...this.totals.values()].map((totals) => ({ ...totals, running: running.get(totals) ?? 0 }));
   }
 
   /**
@@ -136,19 +144,21 @@ export class AccountsTotals {
     return made;
   }
 
-  private running(nowMs: number): ReadonlyMap<string, { readonly row: AccountRow; readonly sum: number }> {
-    const sums = new Map<string, { row: AccountRow; sum: number }>();
+  private running(nowMs: number): ReadonlyMap<MutableTotals, number> {
+    const sums = new Map<MutableTotals, number>();
     for (const vm of this.vms.values()) {
       if (nowMs - vm.seenMs > RUNNING_FOR_MS) continue;
       for (const [name, row] of vm.rows) {
-        if (row.running > 0) sums.set(name, { row, sum: (sums.get(name)?.sum ?? 0) + row.running });
+        if (row.running === 0) continue;
+        const totals = this.row(name, row);
+        sums.set(totals, (sums.get(totals) ?? 0) + row.running);
       }
     }
     return sums;
   }
 
   private sweep(nowMs: number): void {
-    if (nowMs - this.sweptMs < RUNNING_FOR_MS) return;
+    if (nowMs - this.sweptMs < SWEEP_EVERY_MS) return;
     this.sweptMs = nowMs;
     for (const [id, vm] of this.vms) {
       if (nowMs - vm.seenMs < FORGET_AFTER_MS) continue;
@@ -163,6 +173,12 @@ const CATCH_ALL = nameOf(REST);
 
 function nameOf({ pool, model, target }: Pick<AccountRow, "pool" | "model" | "target">): string {
   return JSON.stringify([pool, model, target]);
+}
+
+/** What remembering a row takes, in counts. */
+function countsOf({ pool, model, target, counts }: AccountRow): number {
+  const characters = pool.length + model.length + target.length;
+  return counts.size + Math.ceil((ROW_BYTES + characters * CHARACTER_BYTES) / COUNT_BYTES);
 }
 
 function keys(group: number, count: number): readonly number[] {
