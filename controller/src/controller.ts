@@ -169,7 +169,8 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     const discovery = new ModelDiscovery({
       onModels: (pool, models) => {
         publisher.setModels(pool, models);
-        logger.info({ pool, models: models.length }, "models found");
+        if (models === undefined) logger.info({ pool }, "models forgotten");
+        else logger.info({ pool, models: models.length }, "models found");
       },
       onOutcome: ({ endpoint, failure, error }) => {
         publisher.setAsked(endpoint);

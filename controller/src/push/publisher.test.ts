@@ -84,7 +84,7 @@ describe("the publisher", () => {
     );
   });
 
-  it("publishes models that change at the next push, and forgets a pool's when none are left", () => {
+  it("publishes models that change at the next push, and tells a pool that serves none from one of which nothing is known", () => {
     const spec = { ...ENDPOINT.spec, modelList: { intervalMs: 10_000, path: "/v1/models" } };
     const { publisher, pass } = rig();
     publisher.setEndpoints(
@@ -101,6 +101,9 @@ describe("the publisher", () => {
     pass(100);
     assert.deepEqual(shown(), [["m"], true]);
     publisher.setModels("default/chat", []);
+    pass(100);
+    assert.deepEqual(shown(), [[], true]);
+    publisher.setModels("default/chat", undefined);
     pass(100);
     assert.deepEqual(shown(), [[], false]);
   });

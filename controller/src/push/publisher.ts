@@ -30,7 +30,7 @@ export class Publisher {
   private readonly samples = new Map<string, Sample>();
   /** Addresses scraped at least once, whatever came of it. */
   private readonly attempted = new Set<string>();
-  /** By pool, what its endpoints list; pools without any are absent. */
+  /** By pool, what its endpoints list; a pool that has not been told anything is absent. */
   private readonly learned = new Map<string, readonly ModelSpec[]>();
   /** Endpoints (by `placeOf`) asked at least once for their models, whatever came of it. */
   private readonly asked = new Set<string>();
@@ -99,9 +99,9 @@ export class Publisher {
     this.attempted.add(address);
   }
 
-  /** What the endpoints of a pool (`namespace/name`) list; empty: nothing is known. */
-  setModels(pool: string, models: readonly ModelSpec[]): void {
-    if (models.length === 0) this.learned.delete(pool);
+  /** What the endpoints of a pool (`namespace/name`) list; undefined: that is not known any more. */
+  setModels(pool: string, models: readonly ModelSpec[] | undefined): void {
+    if (models === undefined) this.learned.delete(pool);
     else this.learned.set(pool, models);
     this.dirty = true;
   }

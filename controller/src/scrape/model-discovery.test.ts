@@ -56,7 +56,7 @@ function endpoint(port: number, pool = "default/llama", modelList: Partial<Model
 interface Recorder {
   readonly discovery: ModelDiscovery;
   /** By pool, what was told last. */
-  readonly told: Map<string, readonly string[]>;
+  readonly told: Map<string, readonly string[] | undefined>;
   readonly outcomes: ModelListOutcome[];
   /** How often something was told. */
   changes: number;
@@ -67,7 +67,7 @@ interface Recorder {
 }
 
 function record(): Recorder {
-  const told = new Map<string, readonly string[]>();
+  const told = new Map<string, readonly string[] | undefined>();
   const outcomes: ModelListOutcome[] = [];
   const waiting = new Set<() => void>();
   const recorder: Recorder = {
@@ -76,7 +76,7 @@ function record(): Recorder {
         recorder.changes++;
         told.set(
           pool,
-          models.map(({ name, adapter }) => (adapter ? `${name} (adapter)` : name)),
+          models?.map(({ name, adapter }) => (adapter ? `${name} (adapter)` : name)),
         );
       },
       onOutcome: (outcome) => {
@@ -135,6 +135,16 @@ describe("the discovery of models", () => {
     assert.deepEqual([told.get("n/p"), told.get("n/q")], [["a", "b"], ["c"]]);
     discovery.setTargets([endpoint(two, "n/p"), endpoint(three, "n/q")]);
     assert.deepEqual(told.get("n/p"), ["b"]);
+  });
+
+  it("tells that a pool serves nothing, which is more than not to know", async () => {
+    const port = await serveModels([]);
+    const recorder = record();
+    const { discovery, told, outcomes, until } = recorder;
+    discovery.setTargets([endpoint(port)]);
+    await until(() => outcomes.length >= 3);
+    assert.deepEqual([...told], [["default/llama", []]]);
+    assert.equal(recorder.changes, 1);
   });
 
   it("follows a server that loads and unloads adapters", async () => {
@@ -233,7 +243,7 @@ describe("the discovery of models", () => {
     assert.deepEqual(told.get("n/p"), ["m"]);
     recorder.aheadMs += 2000;
     discovery.setTargets([endpoint(other, "n/q")]);
-    assert.deepEqual(told.get("n/p"), []);
+    assert.deepEqual([told.has("n/p"), told.get("n/p")], [true, undefined]);
     assert.deepEqual(told.get("n/q"), ["o"]);
   });
 

@@ -39,8 +39,8 @@ export interface ModelListStats {
 }
 
 export interface ModelDiscoveryOptions {
-  /** Called when what a pool (`namespace/name`) serves by its endpoints' lists has changed. */
-  readonly onModels: (pool: string, models: readonly ModelSpec[]) => void;
+  /** Called when what a pool (`namespace/name`) serves by its endpoints' lists has changed; undefined: the pool is gone. */
+  readonly onModels: (pool: string, models: readonly ModelSpec[] | undefined) => void;
   /** Called after every question, failed or not. */
   readonly onOutcome: (outcome: ModelListOutcome) => void;
   /** Monotonic ms. */
@@ -59,13 +59,12 @@ interface Target extends PollTarget {
 
 interface Pool {
   readonly models: PoolModels;
-  /** What was told last. */
-  told: string;
+  /** What was told last, and its text; undefined: nothing. */
+  told?: readonly ModelSpec[];
+  toldText?: string;
   /** Present: none of its endpoints is asked any more. */
   goneMs?: number | undefined;
 }
-
-const NOTHING = JSON.stringify([]);
 
 /** Asks endpoints which models they serve, each on a schedule of its own, and puts a pool's answers together. */
 export class ModelDiscovery {
@@ -146,7 +145,7 @@ export class ModelDiscovery {
       else known.add(address);
       if (this.#pools.has(pool)) continue;
       const keepMs = Math.max(KEEP_MS, KEEP_INTERVALS * modelList.intervalMs);
-      this.#pools.set(pool, { models: new PoolModels(keepMs), told: NOTHING });
+      this.#pools.set(pool, { models: new PoolModels(keepMs) });
     }
     for (const [name, pool] of this.#pools) {
       const present = addresses.get(name);
@@ -166,7 +165,7 @@ export class ModelDiscovery {
     for (const [name, { goneMs, told }] of this.#pools) {
       if (goneMs === undefined || nowMs - goneMs <= KEEP_MS) continue;
       this.#pools.delete(name);
-      if (told !== NOTHING) this.#options.onModels(name, []);
+      if (told !== undefined) this.#options.onModels(name, undefined);
     }
   }
 
@@ -174,9 +173,11 @@ export class ModelDiscovery {
     const known = this.#pools.get(pool);
     if (known === undefined) return;
     const models = known.models.union(this.#options.nowMs());
-    const told = JSON.stringify(models);
-    if (told === known.told) return;
-    known.told = told;
+    if (models === undefined || models === known.told) return;
+    known.told = models;
+    const text = JSON.stringify(models);
+    if (text === known.toldText) return;
+    known.toldText = text;
     this.#options.onModels(pool, models);
   }
 

@@ -9,7 +9,7 @@ const base = (...names: readonly string[]): readonly ModelSpec[] =>
   names.map((name) => ({ name, adapter: false }));
 const adapters = (...names: readonly string[]): readonly ModelSpec[] =>
   names.map((name) => ({ name, adapter: true }));
-const names = (pool: PoolModels, nowMs: number) => pool.union(nowMs).map(({ name }) => name);
+const names = (pool: PoolModels, nowMs: number) => pool.union(nowMs)?.map(({ name }) => name);
 
 describe("the models of a pool", () => {
   it("are those of all its endpoints, base models first, whoever lists them in which order", () => {
@@ -23,8 +23,32 @@ describe("the models of a pool", () => {
     assert.deepEqual(other.union(0), one.union(0));
   });
 
-  it("are none before the first list", () => {
-    assert.deepEqual(new PoolModels(KEEP_MS).union(0), []);
+  it("are not known before the first list, and none where that is empty", () => {
+    const pool = new PoolModels(KEEP_MS);
+    assert.equal(pool.union(0), undefined);
+    pool.retain(new Set(["a"]));
+    assert.equal(pool.union(0), undefined);
+    pool.listed("a", [], 0);
+    assert.deepEqual(pool.union(0), []);
+  });
+
+  it("are put together anew only where a list has changed or no longer counts", () => {
+    const pool = new PoolModels(KEEP_MS);
+    pool.listed("a", base("a"), 0);
+    pool.listed("b", [...base("b"), ...adapters("x")], 0);
+    const first = pool.union(0);
+    pool.listed("b", [...base("b"), ...adapters("x")], 1000);
+    pool.retain(new Set(["a", "b"]));
+    assert.equal(pool.union(1000), first);
+    pool.listed("b", base("b", "x"), 2000);
+    assert.deepEqual(names(pool, 2000), ["a", "b", "x"]);
+    assert.equal(pool.union(2000 + KEEP_MS)?.length, 2);
+    pool.listed("a", base("a"), 2000 + KEEP_MS);
+    assert.deepEqual(names(pool, 2000 + KEEP_MS), ["a", "b", "x"]);
+    pool.listed("a", base("a"), 2001 + KEEP_MS);
+    assert.deepEqual(names(pool, 2001 + KEEP_MS), ["a"]);
+    pool.listed("b", base("b", "x"), 2001 + KEEP_MS);
+    assert.deepEqual(names(pool, 2001 + KEEP_MS), ["a", "b", "x"]);
   });
 
   it("are no adapters where one endpoint serves them as base models", () => {

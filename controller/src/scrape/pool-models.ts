@@ -2,7 +2,7 @@ import type { ModelSpec } from "../model.ts";
 
 interface Listed {
   readonly models: readonly ModelSpec[];
-  readonly atMs: number;
+  atMs: number;
 }
 
 /**
@@ -14,33 +14,70 @@ export class PoolModels {
   readonly #keepMs: number;
   /** By address. */
   readonly #lists = new Map<string, Listed>();
-  #last: Listed = { models: [], atMs: Number.NEGATIVE_INFINITY };
+  /** The union made last, and when it was asked for; undefined: nobody has listed anything yet. */
+  #last: Listed | undefined;
+  /** How many lists it is of. */
+  #counted = 0;
+  /** Some list is another than that union was made of. */
+  #changed = false;
 
   constructor(keepMs: number) {
     this.#keepMs = keepMs;
   }
 
   listed(address: string, models: readonly ModelSpec[], nowMs: number): void {
+    const known = this.#lists.get(address);
+    if (known !== undefined && this.#isKept(known, nowMs) && isSame(known.models, models)) {
+      known.atMs = nowMs;
+      return;
+    }
     this.#lists.set(address, { models, atMs: nowMs });
+    this.#changed = true;
   }
 
   /** Endpoints other than these are gone. */
   retain(addresses: ReadonlySet<string>): void {
-    for (const address of this.#lists.keys()) if (!addresses.has(address)) this.#lists.delete(address);
+    for (const address of this.#lists.keys()) {
+      if (addresses.has(address)) continue;
+      this.#lists.delete(address);
+      this.#changed = true;
+    }
   }
 
   /**
    * Base models before adapters, each by name, so that equal lists in another order give the same. A name that is
-   * an adapter here and none there is none.
+   * an adapter here and none there is none. The same object while nothing has changed; undefined before the first list.
    */
-  union(nowMs: number): readonly ModelSpec[] {
-    const isKept = ({ atMs }: Listed) => nowMs - atMs <= this.#keepMs;
+  union(nowMs: number): readonly ModelSpec[] | undefined {
     const lists = [...this.#lists.values()];
-    const fresh = lists.filter(isKept);
+    const fresh = lists.filter((listed) => this.#isKept(listed, nowMs));
     const counted = fresh.length > 0 ? fresh : lists;
-    if (counted.length > 0) this.#last = { models: unionOf(counted), atMs: nowMs };
-    return counted.length > 0 || isKept(this.#last) ? this.#last.models : [];
+    if (counted.length > 0) {
+      // A list that counts again has changed; one that counts no more is missing in the number.
+      if (this.#last === undefined || this.#changed || counted.length !== this.#counted) {
+        this.#last = { models: unionOf(counted), atMs: nowMs };
+        this.#counted = counted.length;
+        this.#changed = false;
+      }
+      this.#last.atMs = nowMs;
+    } else if (this.#last !== undefined && !this.#isKept(this.#last, nowMs)) {
+      this.#last = { models: NONE, atMs: this.#last.atMs };
+    }
+    return this.#last?.models;
   }
+
+  #isKept({ atMs }: Listed, nowMs: number): boolean {
+    return nowMs - atMs <= this.#keepMs;
+  }
+}
+
+const NONE: readonly ModelSpec[] = [];
+
+function isSame(left: readonly ModelSpec[], right: readonly ModelSpec[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every(({ name, adapter }, index) => name === right[index]!.name && adapter === right[index]!.adapter)
+  );
 }
 
 function unionOf(lists: readonly Listed[]): readonly ModelSpec[] {

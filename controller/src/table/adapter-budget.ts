@@ -48,16 +48,15 @@ function addRewritesAndApis({ rewrites, apis }: PoolRow, heap: Heap): number {
   return bytes + apis.length * L.API_STRIDE;
 }
 
-function fit(
-  pools: readonly PoolRow[],
-  routes: readonly RouteRow[],
-  lists: readonly Entries[],
-  perEndpoint: number,
-): boolean {
-  const rows = lists.reduce((count, { length }) => count + Math.min(length, perEndpoint), 0);
-  if (rows > L.MAX_ROWS) return false;
+/** What a message leaves beside these, without any adapters; below 0 where they do not fit. */
+export function roomBytes(pools: readonly PoolRow[], routes: readonly RouteRow[]): number {
   const heap = new Heap();
-  let bytes = SLACK_BYTES + rows * L.ADAPTER_STRIDE;
+  return L.MAX_MESSAGE_BYTES - addAllButAdapters(pools, routes, heap) - heap.bytes;
+}
+
+/** Bytes of the rows and a slack; names go to the heap. */
+function addAllButAdapters(pools: readonly PoolRow[], routes: readonly RouteRow[], heap: Heap): number {
+  let bytes = SLACK_BYTES;
   for (const pool of pools) {
     bytes +=
       L.POOL_STRIDE +
@@ -79,6 +78,19 @@ function fit(
     heap.add(route.name);
     bytes += L.ROUTE_STRIDE + route.pools.length * L.ROUTE_POOL_STRIDE;
   }
+  return bytes;
+}
+
+function fit(
+  pools: readonly PoolRow[],
+  routes: readonly RouteRow[],
+  lists: readonly Entries[],
+  perEndpoint: number,
+): boolean {
+  const rows = lists.reduce((count, { length }) => count + Math.min(length, perEndpoint), 0);
+  if (rows > L.MAX_ROWS) return false;
+  const heap = new Heap();
+  const bytes = addAllButAdapters(pools, routes, heap) + rows * L.ADAPTER_STRIDE;
   for (const entries of lists) {
     for (let index = 0; index < entries.length && index < perEndpoint; index++)
       heap.add(entries[index]!.name);

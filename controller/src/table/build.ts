@@ -1,6 +1,6 @@
 import { AGE_NEVER } from "../../../assembly/wire/layout.ts";
 import type { Endpoint, ModelSpec, PoolSpec, RouteSpec, Sample } from "../model.ts";
-import { fitAdapters } from "./adapter-budget.ts";
+import { fitAdapters, roomBytes } from "./adapter-budget.ts";
 import { readsBody } from "./body-reading.ts";
 import { fnv1a64 } from "./hash.ts";
 import { withLearned } from "./learned-models.ts";
@@ -36,11 +36,16 @@ export function buildTable(input: TableInput): TableRows {
   }
   const routes = routeRows(input);
   const byModel = new Set(routes.flatMap((route) => route.pools));
-  const learned = withLearned(input.pools, input.learned ?? new Map());
-  const { pools, dropped } = fitAdapters(
-    learned.pools.map((pool) => poolRow(pool, byPool.get(keyOf(pool)) ?? [], byModel, input)),
-    routes,
+  const endpointsByPool = new Map(
+    input.pools.map((pool) => [keyOf(pool), endpointRows(byPool.get(keyOf(pool)) ?? [], input)]),
   );
+  const rowsOf = (specs: readonly PoolSpec[]) =>
+    specs.map((pool) => poolRow(pool, endpointsByPool.get(keyOf(pool)) ?? [], byModel));
+  const learned =
+    input.learned === undefined || input.learned.size === 0
+      ? withLearned(input.pools, new Map())
+      : withLearned(input.pools, input.learned, roomBytes(rowsOf(input.pools), routes));
+  const { pools, dropped } = fitAdapters(rowsOf(learned.pools), routes);
   return {
     epoch: input.epoch,
     sequence: input.sequence,
@@ -68,19 +73,7 @@ function routeRows({ pools, routes }: TableInput): readonly RouteRow[] {
 }
 
 /** `byModel`: names of the pools among which a route's requests choose by model. */
-function poolRow(
-  pool: PoolSpec,
-  endpoints: readonly Endpoint[],
-  byModel: ReadonlySet<string>,
-  input: TableInput,
-): PoolRow {
-  const seen = new Set<string>();
-  const rows: EndpointRow[] = [];
-  for (const endpoint of endpoints) {
-    if (seen.has(endpoint.address)) continue;
-    seen.add(endpoint.address);
-    rows.push(endpointRow(endpoint, input.samples.get(endpoint.address), input.nowMs));
-  }
+function poolRow(pool: PoolSpec, endpoints: readonly EndpointRow[], byModel: ReadonlySet<string>): PoolRow {
   return {
     name: keyOf(pool),
     profile: pool.profile,
@@ -97,7 +90,7 @@ function poolRow(
     queueLimit: pool.saturation.queueLimit,
     kvLimit: pool.saturation.kvLimit,
     clusters: pool.clusters,
-    endpoints: rows,
+    endpoints,
     models: pool.models.map(
       (model): ModelRow => ({
         name: model.name,
@@ -110,6 +103,17 @@ function poolRow(
     rewrites: pool.rewrites.map(({ model, targets }) => ({ model: model ?? "", targets })),
     apis: pool.apis,
   };
+}
+
+function endpointRows(endpoints: readonly Endpoint[], input: TableInput): readonly EndpointRow[] {
+  const seen = new Set<string>();
+  const rows: EndpointRow[] = [];
+  for (const endpoint of endpoints) {
+    if (seen.has(endpoint.address)) continue;
+    seen.add(endpoint.address);
+    rows.push(endpointRow(endpoint, input.samples.get(endpoint.address), input.nowMs));
+  }
+  return rows;
 }
 
 function endpointRow(endpoint: Endpoint, sample: Sample | undefined, nowMs: number): EndpointRow {

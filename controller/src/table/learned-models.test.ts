@@ -34,6 +34,7 @@ describe("models that endpoints list", () => {
       withLearned([strict], learned).pools[0]!.knownModelsOnly;
     assert.equal(known(new Map()), false);
     assert.equal(known(new Map([["default/p", models(1)]])), true);
+    assert.equal(known(new Map([["default/p", []]])), true);
     assert.equal(
       withLearned([pool("p")], new Map([["default/p", models(1)]])).pools[0]!.knownModelsOnly,
       false,
@@ -78,6 +79,29 @@ describe("models that endpoints list", () => {
       [65_534, 0, 0],
     );
     assert.equal(dropped, 9);
+  });
+
+  it("take no room that the table needs for what is configured", () => {
+    const long = (count: number, prefix: string) => models(count, prefix.padEnd(240, "c"));
+    const configured = pool("full", { models: long(15_400, "f") });
+    const learned = new Map([["default/p", long(1024, "l")]]);
+    const rows = buildTable({
+      ...{ pools: [configured, pool("p")], routes: [], endpoints: [], samples: new Map(), learned },
+      ...{ nowMs: 0, epoch: 1n, sequence: 1n },
+    });
+    const taken = rows.pools[1]!.models.length;
+    assert.ok(taken > 50 && taken < 1024, `${taken}`);
+    assert.equal(rows.modelsDropped, 1024 - taken);
+    const { bytes } = encodeTable(rows);
+    assert.ok(bytes.length > 4 * 1024 * 1024 - 10_000, `${bytes.length}`);
+  });
+
+  it("take no room of others' in a pool that asks no more", () => {
+    const former = pool("former", { endpoints: [ENDPOINT] });
+    const learned = new Map(["former", "p"].map((name) => [`default/${name}`, models(1024)]));
+    const full = pool("full", { models: models(65_536 - 1024, "c"), endpoints: [ENDPOINT] });
+    const { pools, dropped } = withLearned([full, former, pool("p")], learned);
+    assert.deepEqual([pools[1]!.models.length, pools[2]!.models.length, dropped], [0, 1024, 0]);
   });
 
   it("make a pool read bodies where there are several, or an adapter", () => {
