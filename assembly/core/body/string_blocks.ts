@@ -1,12 +1,8 @@
+import { BLOCK_BYTES, escapes, maskOf } from "./block_masks";
 import { BACKSLASH, QUOTE } from "./json_bytes";
 import { STATE_STRING, STATE_STRING_ESCAPE, STATE_STRING_HEX_1 } from "./scan_states";
 import { utf8Mistakes } from "./utf8_blocks";
 import { isNeverUtf8, stateBehindBytes } from "./utf8_states";
-
-export const BLOCK_BYTES: usize = 64;
-
-/** Every second bit, from bit 1 on. */
-const ODD_BITS: u64 = 0xaaaaaaaaaaaaaaaa;
 
 /**
  * Letters that may follow a backslash at the place of their low half byte; `r` is compared by itself, since `b` has
@@ -60,8 +56,8 @@ export class StringBlocks {
       // As signed numbers, both control characters and what is not ASCII are below the space.
       const lowest = i8x16.min_s(i8x16.min_s(a, b), i8x16.min_s(c, d));
       const hasOdd = v128.any_true(i8x16.lt_s(lowest, space));
-      const slashMask = mask(slashA, slashB, slashC, slashD);
-      const quoteMask = mask(quoteA, quoteB, quoteC, quoteD);
+      const slashMask = maskOf(slashA, slashB, slashC, slashD);
+      const quoteMask = maskOf(quoteA, quoteB, quoteC, quoteD);
       let escaped: u64 = 0;
       let escapedNext: u64 = 0;
       let digits: u64 = digitsFirst;
@@ -69,23 +65,21 @@ export class StringBlocks {
       let wrong: u64 = 0;
 
       if ((slashMask | escapedFirst) != 0) {
-        // A backslash escapes unless it is escaped: see simdjson, json_escape_scanner.h.
-        const escaping = slashMask & ~escapedFirst;
-        const codes = (((escaping << 1) | ODD_BITS) - escaping) ^ ODD_BITS;
+        const codes = escapes(slashMask, escapedFirst);
         escaped = codes ^ (slashMask | escapedFirst);
         escapedNext = (codes & slashMask) >> 63;
         // Most escapes are of quotes, backslashes, line feeds and tabs.
-        wrong = escaped & ~(mask(often(a), often(b), often(c), often(d)) | slashMask | quoteMask);
+        wrong = escaped & ~(maskOf(often(a), often(b), often(c), often(d)) | slashMask | quoteMask);
         if (wrong != 0) {
           const u = i8x16.splat(0x75);
-          const units = wrong & mask(i8x16.eq(a, u), i8x16.eq(b, u), i8x16.eq(c, u), i8x16.eq(d, u));
-          wrong &= ~(units | mask(escapeLetters(a), escapeLetters(b), escapeLetters(c), escapeLetters(d)));
+          const units = wrong & maskOf(i8x16.eq(a, u), i8x16.eq(b, u), i8x16.eq(c, u), i8x16.eq(d, u));
+          wrong &= ~(units | maskOf(escapeLetters(a), escapeLetters(b), escapeLetters(c), escapeLetters(d)));
           digits |= (units << 1) | (units << 2) | (units << 3) | (units << 4);
           digitsNext = (units >> 63) | (units >> 62) | (units >> 61) | (units >> 60);
         }
       }
       if (digits != 0) {
-        wrong |= digits & ~mask(hexDigits(a), hexDigits(b), hexDigits(c), hexDigits(d));
+        wrong |= digits & ~maskOf(hexDigits(a), hexDigits(b), hexDigits(c), hexDigits(d));
       }
 
       const closing = quoteMask & ~escaped;
@@ -94,7 +88,7 @@ export class StringBlocks {
       if (hasOdd || open) {
         const leastOf = i8x16.min_u(i8x16.min_u(a, b), i8x16.min_u(c, d));
         if (v128.any_true(isControl(leastOf))) {
-          wrong |= mask(isControl(a), isControl(b), isControl(c), isControl(d));
+          wrong |= maskOf(isControl(a), isControl(b), isControl(c), isControl(d));
         }
         const mistakeA = utf8Mistakes(before, a);
         const mistakeB = utf8Mistakes(a, b);
@@ -102,7 +96,7 @@ export class StringBlocks {
         const mistakeD = utf8Mistakes(c, d);
         if (v128.any_true(v128.or(v128.or(mistakeA, mistakeB), v128.or(mistakeC, mistakeD)))) {
           const zero = i64x2.splat(0);
-          wrong |= ~mask(
+          wrong |= ~maskOf(
             i8x16.eq(mistakeA, zero),
             i8x16.eq(mistakeB, zero),
             i8x16.eq(mistakeC, zero),
@@ -130,16 +124,6 @@ export class StringBlocks {
     else this.state = open ? stateBehindBytes(at) : STATE_STRING;
     return at;
   }
-}
-
-/** The highest bits of 64 bytes. */
-// prettier-ignore
-@inline
-function mask(a: v128, b: v128, c: v128, d: v128): u64 {
-  return (
-    (<u64>(<u32>i8x16.bitmask(a) | (<u32>i8x16.bitmask(b) << 16))) |
-    ((<u64>(<u32>i8x16.bitmask(c) | (<u32>i8x16.bitmask(d) << 16))) << 32)
-  );
 }
 
 /** FF where a byte is below 0x20. */

@@ -1,7 +1,8 @@
+import { BLOCK_BYTES } from "./block_masks";
 import { BACKSLASH, hexDigit, LETTER_U, meaningOfEscape, QUOTE } from "./json_bytes";
 import { REASON_BAD_ESCAPE, REASON_BAD_UTF8, REASON_CONTROL_CHARACTER, REASON_NONE } from "./scan_codes";
 import { STATE_STRING, STATE_STRING_ESCAPE, STATE_STRING_HEX_1, STATE_STRING_HEX_4 } from "./scan_states";
-import { BLOCK_BYTES, StringBlocks } from "./string_blocks";
+import { StringBlocks } from "./string_blocks";
 import { TextSink } from "./text_sink";
 import { stateBehindContinuation, stateBehindLead } from "./utf8_states";
 

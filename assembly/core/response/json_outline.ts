@@ -1,6 +1,6 @@
+import { BLOCK_BYTES, escapes, maskOf, prefixXor } from "../body/block_masks";
 import { BACKSLASH, QUOTE } from "../body/json_bytes";
 import { AnswerKeys, isKeyStart, WINDOW_BYTES } from "./answer_keys";
-import { BLOCK_BYTES, escapes, maskOf, prefixXor } from "./block_masks";
 import { HeldBytes } from "./held_bytes";
 import { NO_MATCH, TOO_SHORT } from "./json_tokens";
 import { TokenUsage } from "./token_usage";

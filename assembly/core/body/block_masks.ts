@@ -4,6 +4,7 @@
  */
 export const BLOCK_BYTES: usize = 64;
 
+/** Every second bit, from bit 1 on. */
 const ODD_BITS: u64 = 0xaaaaaaaaaaaaaaaa;
 
 /** One mask of four comparisons. */
@@ -11,10 +12,8 @@ const ODD_BITS: u64 = 0xaaaaaaaaaaaaaaaa;
 @inline
 export function maskOf(a: v128, b: v128, c: v128, d: v128): u64 {
   return (
-    (<u64>i8x16.bitmask(a)) |
-    ((<u64>i8x16.bitmask(b)) << 16) |
-    ((<u64>i8x16.bitmask(c)) << 32) |
-    ((<u64>i8x16.bitmask(d)) << 48)
+    (<u64>(<u32>i8x16.bitmask(a) | (<u32>i8x16.bitmask(b) << 16))) |
+    ((<u64>(<u32>i8x16.bitmask(c) | (<u32>i8x16.bitmask(d) << 16))) << 32)
   );
 }
 
