@@ -42,18 +42,38 @@ function editedAnyhow(text: string | Uint8Array, edit: Edit, cuts = Number.POSIT
   return whole;
 }
 
-/** The same by a regular expression and JSON.parse. */
+/** Strings, brackets, colons and commas of a JSON text. */
+const TOKENS = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/g;
+/** Where the APIs say which model answered. */
+const NAMED = new Set([".model", ".response.model", ".message.model"]);
+
+/** The JSON text with the target's name replaced where it is the answer's, by the path of each string. */
+function restoredJson(text: string, target: string, name: string): string {
+  let path: readonly string[] = [];
+  let key: string | undefined;
+  let last = "";
+  return text.replace(TOKENS, (token) => {
+    const isValue = key !== undefined;
+    if (token === "{" || token === "[") {
+      path = [...path, key ?? token];
+      key = undefined;
+    } else if (token === "}" || token === "]") {
+      path = path.slice(0, -1);
+      key = undefined;
+    } else if (token === ":") key = last;
+    else if (token === ",") key = undefined;
+    else last = JSON.parse(token);
+    if (!isValue || !token.startsWith('"')) return token;
+    const place = [...path.slice(1), key].map((step) => `.${step}`).join("");
+    return NAMED.has(place) && path[0] === "{" && JSON.parse(token) === target ? JSON.stringify(name) : token;
+  });
+}
+
+/** The same for an answer of JSON, or of events that have one JSON text in one line. */
 function restored(text: string, target: string, name: string): string {
-  return text.replace(
-    /(?<!\\)("model"[ \t\r\n]*:[ \t\r\n]*)("(?:[^"\\]|\\.)*")/g,
-    (all, key: string, value: string) => {
-      try {
-        return JSON.parse(value) === target ? key + JSON.stringify(name) : all;
-      } catch {
-        return all;
-      }
-    },
-  );
+  return text.startsWith("{")
+    ? restoredJson(text, target, name)
+    : text.replace(/(?<=^data: )[{].*$/gm, (json) => restoredJson(json, target, name));
 }
 
 test("the client's name is given back in every API's answer, cut at any byte, and no other byte changes", () => {
@@ -121,6 +141,44 @@ test("what is not the target, no key, or within a string stays", () => {
     editedAnyhow('{"model":"a","model":"target"}', { target: "target", name: "n" }),
     '{"model":"a","model":"n"}',
   );
+});
+
+test("the name that a tool is given, that a client wrote, or that stands anywhere else in an answer stays", () => {
+  const edit = { target: "target", name: "n" };
+  const model = { model: "target" };
+  const named = '{"model":"n"}';
+  for (const answer of [
+    { content: [{ type: "tool_use", input: model }] },
+    { metadata: model },
+    { response: { metadata: model, output: [model], response: model }, item: model },
+    { response: [model], message: null, model: [model] },
+    { choices: [{ message: model, ...model }] },
+    { x: "response", item: model },
+    { x: ["response", model], y: { message: model } },
+    [{ ...model }, model],
+  ]) {
+    for (const text of [JSON.stringify(answer), dataEvent(answer), JSON.stringify(answer, null, 2)])
+      assert.equal(editedAnyhow(text, edit), text);
+  }
+  for (const answer of [
+    { ...model, metadata: model },
+    { metadata: model, message: { id: "x", content: [{ input: model }], ...model }, response: model },
+    { message: { ...model, response: model }, delta: model },
+  ]) {
+    const text = JSON.stringify(answer);
+    const found = editedAnyhow(text, edit);
+    assert.equal(found, restoredJson(text, "target", "n"));
+    assert.notEqual(found, text);
+    assert.equal(editedAnyhow(dataEvent(answer), edit), `data: ${found}\n\n`);
+  }
+  const both = dataEvent({ message: {} }) + dataEvent({ x: model, ...model }) + dataEvent({ x: model });
+  assert.equal(editedAnyhow(both, edit), both.replace('"model":"target"}\n', '"model":"n"}\n'));
+  const several = 'event: "model":"target"\ndata: {"response":\ndata: {\ndata:  "model":"target"}\n\n';
+  assert.equal(editedAnyhow(several, edit), several, "a key whose value begins in the next line");
+  const lines = 'data: {"x":[],\ndata: "response":{"y":1,\ndata:  "model":"target"}}\n\n';
+  assert.equal(editedAnyhow(lines, edit), lines.replace('"model":"target"', named.slice(1, -1)));
+  for (const text of [`x ${JSON.stringify(model)}`, ` [${JSON.stringify(model)}]`, JSON.stringify("model")])
+    assert.equal(editedAnyhow(text, edit), text);
 });
 
 test("without a target or a name everything passes at once", () => {
@@ -363,9 +421,11 @@ function someEvent(random: SeededRandom, target: string): string {
   const space = (): string => pickFrom(["", "", "", " ", "  "]);
   const member = (): string => {
     const value = random.below(2) === 0 ? target : pickFrom(TARGETS);
-    const key = pickFrom(["model", "model", "models", "x"]);
-    const string = writtenSomehow(random, value);
-    return `${JSON.stringify(key)}${space()}:${space()}${random.below(4) === 0 ? `{"model":${string}}` : string}`;
+    const key = pickFrom(["model", "model", "models", "response", "message", "x"]);
+    const string = `"model"${space()}:${space()}${writtenSomehow(random, value)}`;
+    const object = pickFrom([`{${string}}`, `{"x":{${string}},${string}}`, `[{${string}}]`]);
+    const isObject = random.below(key.startsWith("model") ? 4 : 2) === 0;
+    return `${JSON.stringify(key)}${space()}:${space()}${isObject ? object : writtenSomehow(random, value)}`;
   };
   const usage = (): string =>
     `"usage"${space()}:${space()}${JSON.stringify(random.below(4) === 0 ? null : { ...USAGE, x: { y: [target] } })}`;

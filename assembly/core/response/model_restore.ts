@@ -1,19 +1,27 @@
-import { BACKSLASH, QUOTE } from "../body/json_bytes";
+import { OPEN_BRACE, QUOTE } from "../body/json_bytes";
+import { AnswerKind, KIND_EVENT_STREAM, KIND_JSON, KIND_UNDECIDED } from "./answer_kind";
+import { EventLines, PART_DATA, PART_END } from "./event_lines";
 import { GrowingBytes } from "./growing_bytes";
 import { HeldBytes } from "./held_bytes";
+import { JsonBlocks } from "./json_blocks";
 import { appendString, matchString, MOST_ESCAPED_BYTES } from "./json_string";
-import { isMatch, matchKey, NO_MATCH, TOO_SHORT, wordOf } from "./json_tokens";
+import { isMatch, matchKey, matchWord, NO_MATCH, TOO_SHORT, wordOf } from "./json_tokens";
 
-const LETTER_M: i8 = 0x6d;
+// Keys with their closing quotes; of the longest one the beginning and the rest.
 const MODEL: u64 = wordOf('model"');
+const MESSAGE: u64 = wordOf('message"');
+const RESPONSE: u64 = wordOf("response");
+const RESPONSE_REST: u64 = wordOf('"');
 
 /** A key `"model"`, its colon, the value's quotes, and white space. */
 const BESIDE_NAME_BYTES: i32 = 64;
 
 /**
- * Copies bytes and replaces the value of each key `model` that means the target's name by the client's name,
- * at any depth: a raw `"model"` before a colon can stand in no JSON string. Held back are only bytes that may
- * still be such a key and value.
+ * Copies an answer and replaces, where the APIs say which model answered, the target's name by the client's: the value
+ * of a key `model` of the answer or event itself, or right in its `response` (OpenAI's `response.*` events) or
+ * `message` (Anthropic's `message_start`). What a model or a client wrote, like a tool's input or the metadata of a
+ * request, may have such a key too and stays. An answer that is neither JSON nor an event stream passes as it is. Held
+ * back are only bytes that may still be one of these keys and its value, all in one line of an event.
  */
 @unmanaged
 export class ModelRestore {
@@ -22,10 +30,13 @@ export class ModelRestore {
   private target: GrowingBytes = new GrowingBytes();
   /** The client's name as a JSON string. */
   private name: GrowingBytes = new GrowingBytes();
+  private kind: AnswerKind = new AnswerKind();
+  private lines: EventLines = new EventLines();
+  private blocks: JsonBlocks = new JsonBlocks();
+  /** The last key of the answer or event itself is `response` or `message`, and its value an object. */
+  private isInner: bool = false;
   private held: HeldBytes = new HeldBytes();
   private windowBytes: usize = 0;
-  /** The last byte before those that are scanned next. */
-  private lastByte: u32 = 0;
   /** The last match's value. */
   private value: usize = 0;
 
@@ -44,16 +55,63 @@ export class ModelRestore {
     appendString(this.name, name, name + <usize>nameBytes);
     this.windowBytes = <usize>(targetBytes * MOST_ESCAPED_BYTES + BESIDE_NAME_BYTES);
     this.held.reset(this.windowBytes);
-    this.lastByte = 0;
+    this.kind.reset();
+    this.lines.reset();
+    this.beginText();
   }
 
   /** Takes the next bytes of the answer. */
-  take(at: usize, end: usize): void {
-    if (at == end) return;
-    if (!this.isOn) {
-      this.out.append(at, end);
-      return;
+  take(from: usize, end: usize): void {
+    if (from == end) return;
+    const kind = this.kind;
+    let at = from;
+    if (this.isOn && kind.kind == KIND_UNDECIDED) {
+      at = kind.feed(from, end);
+      if (kind.kind == KIND_JSON) {
+        // The bracket is of the text.
+        at--;
+      } else if (kind.kind == KIND_EVENT_STREAM) {
+        // Of these bytes, the beginning of a line, only the place in the line is of interest.
+        this.lines.next(kind.ptr, kind.ptr + <usize>kind.bytes);
+      }
+      this.out.append(from, at);
     }
+    if (this.isOn && kind.kind == KIND_JSON) this.takeText(at, end);
+    else if (this.isOn && kind.kind == KIND_EVENT_STREAM) this.takeLines(at, end);
+    else this.out.append(at, end);
+  }
+
+  /** The answer has ended: what was held back is no match. */
+  finish(): void {
+    if (this.held.bytes != 0) this.out.append(this.held.ptr, this.held.end);
+    this.held.bytes = 0;
+  }
+
+  private beginText(): void {
+    this.blocks.begin();
+    this.isInner = false;
+  }
+
+  private takeLines(at: usize, end: usize): void {
+    const lines = this.lines;
+    let copied = at;
+    while (at < end) {
+      at = lines.next(at, end);
+      if (lines.part == PART_DATA) {
+        this.out.append(copied, lines.from);
+        this.takeText(lines.from, lines.to);
+        copied = lines.to;
+        // The line has ended.
+        if (at != copied) this.finish();
+      } else if (lines.part == PART_END) {
+        this.beginText();
+      }
+    }
+    this.out.append(copied, end);
+  }
+
+  /** Takes the next bytes of the JSON text. */
+  private takeText(at: usize, end: usize): void {
     const held = this.held;
     if (held.bytes != 0) {
       const before = held.bytes;
@@ -68,69 +126,72 @@ export class ModelRestore {
     held.keep(this.scan(at, end), end);
   }
 
-  /** The answer has ended: what was held back is no match. */
-  finish(): void {
-    if (this.held.bytes != 0) this.out.append(this.held.ptr, this.held.end);
-    this.held.bytes = 0;
-  }
-
+  /** Goes on to `end`, or to the opening quote of a key that cannot be judged yet. */
   private scan(at: usize, end: usize): usize {
-    const start = at;
+    const blocks = this.blocks;
     let copied = at;
-    let stop = end;
-    while (true) {
-      const quote = findQuoteBeforeM(at, end);
-      if (quote == end) break;
-      const before = quote == start ? this.lastByte : load<u8>(quote - 1);
-      const behind = before == BACKSLASH ? NO_MATCH : this.match(quote, end);
-      if (behind == TOO_SHORT) {
-        stop = quote;
-        break;
+    while (at < end) {
+      blocks.read(at, end);
+      for (let left = blocks.starts; left != 0; left &= left - 1) {
+        const place = <u64>ctz<u64>(left);
+        const quote = at + <usize>place;
+        // A value that was replaced is no key.
+        if (quote < copied || (quote + 4 < end && !this.mayMatter(load<u32>(quote + 1)))) continue;
+        const behind = this.look(quote, end, blocks.depthAt(place));
+        if (behind == NO_MATCH) continue;
+        if (behind == TOO_SHORT) {
+          blocks.rewind(place);
+          this.out.append(copied, quote);
+          return quote;
+        }
+        this.out.append(copied, this.value);
+        this.out.append(this.name.ptr, this.name.end);
+        copied = behind;
       }
-      if (behind == NO_MATCH) {
-        at = quote + 1;
-        continue;
-      }
-      this.out.append(copied, this.value);
-      this.out.append(this.name.ptr, this.name.end);
-      copied = behind;
-      at = behind;
+      at += blocks.bytes;
+      blocks.pass();
     }
-    this.out.append(copied, stop);
-    if (stop != start) this.lastByte = load<u8>(stop - 1);
-    return stop;
+    this.out.append(copied, end);
+    return end;
   }
 
-  /** The address behind the value if a key `model` that has the target's name begins at `quote`; NO_MATCH, TOO_SHORT. */
-  private match(quote: usize, end: usize): usize {
+  /** A string that begins with these four bytes may be one of the keys, or the one behind an inner object. */
+  @inline private mayMatter(bytes: u32): bool {
+    return bytes == <u32>MODEL || bytes == <u32>MESSAGE || bytes == <u32>RESPONSE || this.isInner;
+  }
+
+  /**
+   * The address behind the value if a key `model` that has the target's name begins at `quote`, where it is to be
+   * replaced; NO_MATCH, TOO_SHORT.
+   */
+  private look(quote: usize, end: usize, depth: i32): usize {
+    if (depth == 1) this.isInner = false;
+    else if (depth != 2 || !this.isInner) return NO_MATCH;
     const windowEnd = quote + this.windowBytes;
     const limit = min<usize>(end, windowEnd);
-    let behind = matchKey(quote + 1, limit, MODEL, 6);
-    if (isMatch(behind)) {
-      this.value = behind;
-      behind =
-        load<u8>(behind) == QUOTE
-          ? matchString(behind + 1, limit, this.target.ptr, this.target.end)
-          : NO_MATCH;
-    }
-    return behind == TOO_SHORT && end >= windowEnd ? NO_MATCH : behind;
+    let found = this.matchModel(quote + 1, limit);
+    if (found == NO_MATCH && depth == 1) found = this.matchInner(quote + 1, limit);
+    return found == TOO_SHORT && end >= windowEnd ? NO_MATCH : found;
   }
-}
 
-/** First quote in [at, end) with an `m` behind it, or that is the last byte; else `end`. */
-function findQuoteBeforeM(at: usize, end: usize): usize {
-  const quotes = i8x16.splat(<i8>QUOTE);
-  const letters = i8x16.splat(LETTER_M);
-  while (at + 17 <= end) {
-    const mask = i8x16.bitmask(
-      v128.and(i8x16.eq(v128.load(at), quotes), i8x16.eq(v128.load(at, 1), letters)),
-    );
-    if (mask != 0) return at + ctz<i32>(mask);
-    at += 16;
+  private matchModel(key: usize, end: usize): usize {
+    const value = matchKey(key, end, MODEL, 6);
+    if (!isMatch(value)) return value;
+    this.value = value;
+    return load<u8>(value) == QUOTE
+      ? matchString(value + 1, end, this.target.ptr, this.target.end)
+      : NO_MATCH;
   }
-  while (at < end) {
-    if (load<u8>(at) == QUOTE && (at + 1 == end || load<u8>(at + 1) == LETTER_M)) return at;
-    at++;
+
+  /** Notes whether an object begins that may name a model: NO_MATCH, or TOO_SHORT. */
+  private matchInner(key: usize, end: usize): usize {
+    let value = matchKey(key, end, MESSAGE, 8);
+    if (value == NO_MATCH) {
+      const rest = matchWord(key, end, RESPONSE, 8);
+      value = isMatch(rest) ? matchKey(rest, end, RESPONSE_REST, 1) : rest;
+    }
+    if (!isMatch(value)) return value;
+    this.isInner = load<u8>(value) == OPEN_BRACE;
+    return NO_MATCH;
   }
-  return end;
 }
