@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HISTOGRAM_FIRST_TOKEN, HISTOGRAM_OUTPUT } from "../../assembly/wire/accounts.ts";
 import * as L from "../../assembly/wire/layout.ts";
-import { countKey, decodeAccounts, messageKind } from "../../controller/src/table/accounts.ts";
+import {
+  countKey,
+  decodeAccounts,
+  encodeAccounts,
+  messageKind,
+} from "../../controller/src/table/accounts.ts";
 import { type AccountTotals, AccountsTotals } from "../../controller/src/telemetry/accounts-totals.ts";
 import { BODY_POOL, CONTROLLER, filterModule, picksOf, Rig, type RigOptions } from "./filter-rig.ts";
 import type { GrpcStream, Stream, Vm } from "./host.ts";
@@ -224,6 +229,49 @@ test("accounts that are no accounts, or of another VM, go nowhere", () => {
   rig.process.assertClean();
 });
 
+test("what a VM published last is passed on after its death, over the streams that know it, and once", () => {
+  const rig = rigOf();
+  const { sharedData, grpc } = rig.process;
+  const listener = new Listener(rig);
+  const threads = ["worker-0", "worker-1"];
+  for (const thread of threads) answer(rig, ask(rig, thread));
+  rig.process.advance(2_500);
+  assert.equal(listener.counts().get(REQUESTS), 2);
+  const before = new Map(
+    sharedData
+      .keys(VM_ID)
+      .filter((key) => key.includes("/accounts/"))
+      .map((key) => [key, decodeAccounts(sharedData.get(VM_ID, key)!.bytes)]),
+  );
+  const holder = holderOf(rig);
+  const { vm } = threads
+    .map((thread) => rig.process.root(rig.deployment, thread))
+    .find((root) => root.vm !== holder)!;
+  vm.kill();
+  rig.process.advance(6_000);
+  // Its slot is the one whose accounts stood still.
+  const [key, last] = [...before].find(([each, { sequence }]) => {
+    return decodeAccounts(sharedData.get(VM_ID, each)!.bytes).sequence === sequence;
+  })!;
+  const rows = last.rows.map((row) =>
+    row.model === "llama" ? { ...row, counts: new Map([...row.counts, [REQUESTS, 4]]) } : row,
+  );
+  sharedData.set(VM_ID, key, encodeAccounts({ ...last, sequence: last.sequence + 1n, rows }), 0);
+  rig.process.advance(2_500);
+  assert.equal(listener.counts().get(REQUESTS), 5);
+  const sentOf = () =>
+    grpc.streams
+      .flatMap(({ sent }) => sent)
+      .filter((message) => messageKind(message) === L.KIND_ACCOUNTS && decodeAccounts(message).vm === last.vm)
+      .length;
+  const sent = sentOf();
+  for (const stream of grpc.open()) stream.close(14);
+  rig.process.advance(10_000);
+  assert.ok(rig.streams().length > 0);
+  assert.equal(sentOf(), sent, "a stream that opens later is told nothing of the dead");
+  rig.process.assertClean();
+});
+
 test("Envoy's page has the request's counters after a tick, and its histograms at its end", () => {
   const rig = rigOf();
   const { metrics } = rig.process;
@@ -328,6 +376,6 @@ test("requests under way show within two seconds, and those of a VM that trapped
   }
   rig.process.advance(7_000);
   assert.equal(gauge(rig), 0n);
-  rig.process.advance(15_000);
+  rig.process.advance(60_000);
   assert.equal(running(), 0);
 });

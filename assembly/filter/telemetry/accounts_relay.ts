@@ -59,25 +59,37 @@ export class AccountsRelay {
     const bytes = arrivedBytes();
     if (checkMessage(message, bytes, KIND_ACCOUNTS) != ACCEPTED) return;
     const vm = messageEpoch(message);
-    // What a dead VM has left was sent while its slot was still its own.
     const lives = vm == slots.ownerOf(slot);
     this.gauges.sums.add(message, lives);
-    if (!lives) return;
     const sequence = messageSequence(message);
     let isSent = false;
     for (let i = 0; i < links.length; i++)
-      isSent = this.send(i, links[i], slot, vm, sequence, message, bytes) || isSent;
+      isSent = this.send(i, links[i], slot, vm, lives, sequence, message, bytes) || isSent;
     if (isSent) this.creditBytes -= bytes;
   }
 
-  private send(index: i32, link: Link, slot: i32, vm: u64, sequence: u64, message: usize, bytes: i32): bool {
+  /**
+   * What a VM published last may come after its death, where a round takes longer than dying. It goes only to who had
+   * something of that VM over this stream: others may have forgotten the VM, and would count it anew.
+   */
+  private send(
+    index: i32,
+    link: Link,
+    slot: i32,
+    vm: u64,
+    lives: bool,
+    sequence: u64,
+    message: usize,
+    bytes: i32,
+  ): bool {
     if (unchecked(this.tokens[index]) != link.token) {
       unchecked((this.tokens[index] = link.token));
       const first = index * MAX_SLOTS;
       for (let at = first; at < first + MAX_SLOTS; at++) unchecked((this.sentVm[at] = 0));
     }
     const at = index * MAX_SLOTS + slot;
-    if (unchecked(this.sentVm[at]) == vm && unchecked(this.sentSequence[at]) == sequence) return false;
+    const isKnown = unchecked(this.sentVm[at]) == vm;
+    if (isKnown ? unchecked(this.sentSequence[at]) == sequence : !lives) return false;
     if (!link.send(message, bytes)) return false;
     unchecked((this.sentVm[at] = vm));
     unchecked((this.sentSequence[at] = sequence));
