@@ -109,14 +109,18 @@ export class Ledger {
     this.changes++;
   }
 
-  /** A retry took the request from one endpoint to another: it is in flight there, and stays a pick of the first. */
-  move(from: i32, to: i32, uncached: u32, resident: u32): void {
-    if (!this.isLive(to)) return;
+  /**
+   * A retry took the request from one endpoint to another: it is in flight there, and stays a pick of the first.
+   * False, and nothing moves, where the other has no account any more.
+   */
+  move(from: i32, to: i32, uncached: u32, resident: u32): bool {
+    if (!this.isLive(to)) return false;
     this.close(from, uncached, resident);
     unchecked(this.requests[to]++);
     unchecked((this.uncachedTokens[to] += uncached));
     unchecked((this.residentTokens[to] += resident));
     this.changes++;
+    return true;
   }
 
   /** Requests in flight to the endpoint from this Envoy: own and merged; 0 for no account. */

@@ -1,8 +1,15 @@
 import { sendLocalResponse, serializeHeaders } from "../abi/responses";
 import { Text } from "../abi/text";
+import { ByteBuffer } from "../wire/bytes";
 import { API_ANTHROPIC_MESSAGES } from "../wire/layout";
+import { addJsonString } from "./json_text";
 
 let answers: u32 = 0;
+/** The body of the answer being given. */
+const body = new ByteBuffer();
+
+const OPENAI_HEAD = new Text('{"error":{"message":');
+const ANTHROPIC_TAIL = new Text("}}");
 
 /**
  * Why a request was answered here, as header `x-inference-picker-reason` and, with the prefix
@@ -14,6 +21,8 @@ export class Answer {
   readonly index: u32 = ++answers;
   readonly details: Text;
   private readonly headers: ArrayBuffer;
+  private readonly openAiTail: Text;
+  private readonly anthropicHead: Text;
 
   constructor(
     readonly status: u32,
@@ -24,6 +33,11 @@ export class Answer {
     readonly retryAfterSeconds: i32,
   ) {
     this.details = new Text("inference_picker_" + reason);
+    const field = param.length > 0 ? '"' + param + '"' : "null";
+    this.openAiTail = new Text(',"type":"' + type + '","param":' + field + ',"code":"' + code + '"}}');
+    this.anthropicHead = new Text(
+      '{"type":"error","error":{"type":"' + anthropicType(status) + '","message":',
+    );
     this.headers =
       retryAfterSeconds > 0
         ? serializeHeaders([
@@ -39,41 +53,14 @@ export class Answer {
 
   /** Answers the current stream in the form of its API (API_*); the callback must return ACTION_PAUSE. */
   send(message: string, api: u32): void {
-    const body = String.UTF8.encode(
-      api == API_ANTHROPIC_MESSAGES ? this.anthropic(message) : this.openAi(message),
-    );
-    sendLocalResponse(
-      this.status,
-      this.details,
-      changetype<usize>(body),
-      body.byteLength,
-      changetype<usize>(this.headers),
-      this.headers.byteLength,
-    );
-  }
-
-  private openAi(message: string): string {
-    return (
-      '{"error":{"message":' +
-      quote(message) +
-      ',"type":"' +
-      this.type +
-      '","param":' +
-      (this.param.length > 0 ? '"' + this.param + '"' : "null") +
-      ',"code":"' +
-      this.code +
-      '"}}'
-    );
-  }
-
-  private anthropic(message: string): string {
-    return (
-      '{"type":"error","error":{"type":"' +
-      anthropicType(this.status) +
-      '","message":' +
-      quote(message) +
-      "}}"
-    );
+    const isAnthropic = api == API_ANTHROPIC_MESSAGES;
+    const text = String.UTF8.encode(message);
+    body.bytes = 0;
+    add(isAnthropic ? this.anthropicHead : OPENAI_HEAD);
+    addJsonString(body, changetype<usize>(text), text.byteLength);
+    add(isAnthropic ? ANTHROPIC_TAIL : this.openAiTail);
+    const headers = changetype<usize>(this.headers);
+    sendLocalResponse(this.status, this.details, body.ptr, <i32>body.bytes, headers, this.headers.byteLength);
   }
 }
 
@@ -107,14 +94,6 @@ export const REWRITE_FAILED = new Answer(500, "rewrite_failed", "server_error", 
 export const NO_TABLE = new Answer(503, "no_table", "server_error", "service_unavailable", "", 1);
 export const NO_ENDPOINT = new Answer(503, "no_ready_endpoint", "server_error", "service_unavailable", "", 1);
 
-/** A JSON string literal. */
-function quote(text: string): string {
-  let out = '"';
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit == 0x22 || unit == 0x5c) out += "\\" + text.charAt(i);
-    else if (unit < 0x20) out += "\\u00" + (unit < 0x10 ? "0" : "") + unit.toString(16);
-    else out += text.charAt(i);
-  }
-  return out + '"';
+function add(part: Text): void {
+  body.add(part.ptr, part.bytes);
 }

@@ -36,6 +36,7 @@ export const HEADER_POOL = new Text("x-inference-picker-pool");
 export const HEADER_METHOD = new Text(":method");
 export const HEADER_PATH = new Text(":path");
 export const HEADER_CONTENT_LENGTH = new Text("content-length");
+export const HEADER_ACCEPT_ENCODING = new Text("accept-encoding");
 export const HEADER_CONTENT_ENCODING = new Text("content-encoding");
 export const HEADER_CONTENT_TYPE = new Text("content-type");
 

@@ -14,7 +14,6 @@ export class StreamState {
   account: i32 = -1;
   uncachedTokens: u32 = 0;
   residentTokens: u32 = 0;
-  priority: i32 = 0;
   /** The pick leaves as filter state, not as header. */
   byProperty: bool = false;
   /** Pool in the table of `tableSequence`. */
@@ -76,13 +75,22 @@ export class StreamState {
   reader: ResponseReader | null = null;
   editor: AnswerEditor | null = null;
 
+  get holdsBytes(): bool {
+    const held = this.held;
+    return held != null && held.bytes > 0;
+  }
+
+  /** The body that went on so far is not the one that arrived. */
+  get isChanged(): bool {
+    return this.grownBytes != 0 || this.targetBytes > 0 || this.holdsBytes;
+  }
+
   /** Back to a request of which nothing is known. */
   reset(contextId: u32): void {
     this.contextId = contextId;
     this.account = -1;
     this.uncachedTokens = 0;
     this.residentTokens = 0;
-    this.priority = 0;
     this.byProperty = false;
     this.api = API_NONE;
     this.reading = false;

@@ -1,18 +1,17 @@
-import { getRequestHeader } from "../../abi/headers";
+import { getRequestHeader, removeRequestHeader } from "../../abi/headers";
 import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { ACTION_CONTINUE } from "../../abi/status";
 import { RequestScanner } from "../../core/body/request_scanner";
 import { addressOf } from "../../wire/bytes";
 import {
   MODEL_FLAG_PRIORITY,
-  POOL_FLAG_ADD_USAGE,
   POOL_FLAG_BY_MODEL,
   POOL_FLAG_KNOWN_MODELS_ONLY,
   POOL_FLAG_REQUIRE_MODEL,
   POOL_FLAG_RESTORE_MODEL,
 } from "../../wire/layout";
 import { MODEL_INVALID, MODEL_MISSING, MODEL_UNKNOWN, REWRITE_FAILED } from "../answers";
-import { HEADER_OBJECTIVE } from "../names";
+import { HEADER_ACCEPT_ENCODING, HEADER_OBJECTIVE } from "../names";
 import { Routing } from "../routing";
 import { StreamState } from "../stream_state";
 import { StreamTable } from "../stream_table";
@@ -37,9 +36,15 @@ export class Decision {
   ) {}
 
   /** Enough of the body was seen to decide before its end. Where usage may be asked for, `stream` matters too. */
-  isReady(pool: i32, scanner: RequestScanner): bool {
+  isReady(state: StreamState, pool: i32, scanner: RequestScanner): bool {
     if (!scanner.modelSeen) return false;
-    return (this.vm.table.poolFlags[pool] & POOL_FLAG_ADD_USAGE) == 0 || scanner.streamSeen;
+    return scanner.streamSeen || !this.rewriter.mayWantUsage(state, pool, scanner);
+  }
+
+  /** Something depends on the model, so that it must be the one that the server goes by. */
+  binds(pool: i32): bool {
+    const binding = POOL_FLAG_KNOWN_MODELS_ONLY | POOL_FLAG_REQUIRE_MODEL | POOL_FLAG_BY_MODEL;
+    return (this.vm.table.poolFlags[pool] & binding) != 0 || this.vm.table.rewrites.hasRules(pool);
   }
 
   /** The body is not read, or says nothing: the model is that of header or path, and nothing of the body changes. */
@@ -48,7 +53,7 @@ export class Decision {
     asked.ofHeaders(this.vm.table.apis, pool);
     if (state != null) this.table.endBody(state);
     const chosen = this.poolFor(state, pool);
-    const priority = this.priority(state, chosen);
+    const priority = this.priorityByModel(chosen);
     return this.release.pick(contextId, state, chosen, priority, asked.ptr, asked.bytes, 0, 0);
   }
 
@@ -61,7 +66,9 @@ export class Decision {
         return this.release.answer(state, MODEL_INVALID, "model must be a string of at most 1024 bytes");
       }
       asked.ofBody(scanner);
-    } else {
+    }
+    // The servers take an empty name for none.
+    if (!scanner.modelSeen || scanner.modelBytes == 0) {
       asked.ofHeaders(this.vm.table.apis, pool);
       if (asked.bytes == 0 && (flagsOfRoute & POOL_FLAG_REQUIRE_MODEL) != 0) {
         return this.release.answer(state, MODEL_MISSING, "you must provide a model parameter");
@@ -71,6 +78,9 @@ export class Decision {
     const table = this.vm.table;
     const flags = table.poolFlags[chosen];
     const rewritten = state.targetBytes > 0;
+    if (chosen != pool && rewritten && !this.isTargetOf(chosen, state)) {
+      return this.release.answer(state, REWRITE_FAILED, "the pools changed while the request arrived");
+    }
     const ruled = (flags & POOL_FLAG_KNOWN_MODELS_ONLY) != 0;
     if (ruled && asked.bytes > 0 && !rewritten && !table.knowsModel(chosen, asked.ptr, asked.bytes)) {
       this.release.account(state, asked.ptr, asked.bytes, 0, 0);
@@ -82,7 +92,7 @@ export class Decision {
       return this.release.answer(state, REWRITE_FAILED, "the length of the request could not be corrected");
     }
     this.undoInAnswer(state, flags);
-    const priority = this.priority(state, chosen);
+    const priority = this.priorityByModel(chosen);
     const action = this.release.pick(
       contextId,
       state,
@@ -108,6 +118,8 @@ export class Decision {
     if (!renames && !state.addsUsage) return;
     const targetBytes = renames ? state.targetBytes : 0;
     const askedBytes = renames ? this.asked.bytes : 0;
+    // What an endpoint compresses cannot be edited; an edit clears the route cache, so only where there is one.
+    if (getRequestHeader(HEADER_ACCEPT_ENCODING)) removeRequestHeader(HEADER_ACCEPT_ENCODING);
     const editor = this.table.beginEdit(state);
     editor.begin(addressOf(state.target), targetBytes, this.asked.ptr, askedBytes, state.addsUsage);
   }
@@ -118,8 +130,20 @@ export class Decision {
     return chosen;
   }
 
-  /** That of the request's objective, else of its model; of a pool chosen by the model it is looked up anew. */
-  private priority(state: StreamState | null, pool: i32): i32 {
+  private isTargetOf(pool: i32, state: StreamState): bool {
+    return this.vm.table.rewrites.targetOf(pool, addressOf(state.target), state.targetBytes) >= 0;
+  }
+
+  /** By the request's objective; 0 without one. */
+  priority(pool: i32): i32 {
+    const table = this.vm.table;
+    return table.poolObjectiveCount[pool] > 0 && getRequestHeader(HEADER_OBJECTIVE)
+      ? table.objectivePriority(pool, arrivedPtr(), arrivedBytes())
+      : 0;
+  }
+
+  /** By the request's objective, else by its model. */
+  private priorityByModel(pool: i32): i32 {
     const table = this.vm.table;
     if (table.poolObjectiveCount[pool] > 0 && getRequestHeader(HEADER_OBJECTIVE)) {
       return table.objectivePriority(pool, arrivedPtr(), arrivedBytes());

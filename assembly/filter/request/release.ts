@@ -75,7 +75,7 @@ export class Release {
     const count = vm.picker.pick(table, vm.ledger, pool, request);
     if (known != null) known.attempt = count == 0 ? ATTEMPT_FAILED : ATTEMPT_FOUND;
     if (count == 0) {
-      if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.failOpen(known);
+      if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.failOpen();
       return this.answer(
         known,
         NO_ENDPOINT,
@@ -120,8 +120,7 @@ export class Release {
   }
 
   /** Goes on without a pick of ours, and without one of the client's: the cluster's fallback policy decides. */
-  failOpen(state: StreamState | null): u32 {
-    if (state != null) this.table.endBody(state);
+  failOpen(): u32 {
     this.unpicked.add();
     // Only a header that is there is removed: an edit clears the route cache.
     if (getRequestHeader(HEADER_PICK)) removeRequestHeader(HEADER_PICK);
@@ -141,7 +140,10 @@ export class Release {
       }
       mode = PROPERTY_ROUTE_FAILURE_MODE;
     }
-    if (getProperty(mode) && isFailOpen(arrivedPtr(), arrivedBytes())) return this.failOpen(state);
+    if (getProperty(mode) && isFailOpen(arrivedPtr(), arrivedBytes())) {
+      if (state != null) this.table.endBody(state);
+      return this.failOpen();
+    }
     return this.answer(state, NO_TABLE, "no endpoint table that knows this pool has reached this proxy yet");
   }
 

@@ -10,6 +10,7 @@ import {
   REASON_NONE,
   REASON_NOT_AN_OBJECT,
   REASON_OTHER_ENCODING,
+  REASON_TOO_DEEP,
   SCAN_MALFORMED,
 } from "../../core/body/scan_codes";
 import { u32At } from "../../wire/bytes";
@@ -21,8 +22,8 @@ import {
   POOL_FLAG_BY_MODEL,
   POOL_FLAG_READ_BODY,
 } from "../../wire/layout";
-import { BODY_TOO_LARGE, MALFORMED_BODY, MODEL_REPEATED, REWRITE_FAILED } from "../answers";
-import { HEADER_CONTENT_ENCODING, HEADER_CONTENT_TYPE, HEADER_OBJECTIVE, HEADER_PATH } from "../names";
+import { BODY_TOO_LARGE, MALFORMED_BODY, MODEL_REPEATED, NO_TABLE, REWRITE_FAILED } from "../answers";
+import { HEADER_CONTENT_ENCODING, HEADER_CONTENT_TYPE, HEADER_PATH } from "../names";
 import { Routing } from "../routing";
 import { StreamState } from "../stream_state";
 import { StreamTable } from "../stream_table";
@@ -65,18 +66,18 @@ export class Requests {
     if (pool < 0) return this.release.withoutPool(null);
     const flags = vm.table.poolFlags[pool];
     if (endOfStream && (flags & POOL_FLAG_BY_MODEL) == 0) {
-      return this.release.pick(contextId, null, pool, this.priority(pool), 0, 0, 0, 0);
+      return this.release.pick(contextId, null, pool, this.decision.priority(pool), 0, 0, 0, 0);
     }
     if (endOfStream) return this.withoutBody(contextId, pool);
-    const priority = this.priority(pool);
     const api = getRequestHeader(HEADER_PATH)
       ? vm.table.apis.apiOf(pool, arrivedPtr(), arrivedBytes())
       : API_NONE;
-    if (api == API_NONE) return this.release.pick(contextId, null, pool, priority, 0, 0, 0, 0);
+    if (api == API_NONE) {
+      return this.release.pick(contextId, null, pool, this.decision.priority(pool), 0, 0, 0, 0);
+    }
     const state = this.table.add(contextId);
     state.api = api;
     state.startMs = monotonicMs();
-    state.priority = priority;
     state.byProperty = vm.picksByProperty(contextId);
     this.routing.remember(state, pool);
     if ((flags & POOL_FLAG_READ_BODY) == 0 || !this.beginBody(state, api)) {
@@ -90,10 +91,11 @@ export class Requests {
 
   /** `arrived` counts the bytes of this chunk; the end can be a call of its own without any. */
   body(contextId: u32, state: StreamState, arrived: u32, endOfStream: bool): u32 {
-    if (!state.reading) return state.watching ? this.watch(state, arrived) : this.pass(state, arrived);
+    if (!state.reading)
+      return state.watching ? this.watch(state, arrived, endOfStream) : this.pass(state, arrived);
     if (state.limitBytes > 0) return this.discard(state, arrived, endOfStream);
     const pool = this.routing.poolAgain(state);
-    if (pool < 0) return this.release.withoutPool(state);
+    if (pool < 0) return this.withoutPool(state);
     const scanner = state.scanner!;
     const table = this.vm.table;
     const limit = table.poolBodyLimit[pool];
@@ -105,18 +107,19 @@ export class Requests {
       const room = limit - min(limit, state.bodyBytes);
       const wanted = min(min(PIECE_BYTES, arrived - at), room);
       if (wanted == 0) {
-        if (!this.decision.isReady(pool, scanner)) {
+        if (!scanner.modelSeen) {
           state.limitBytes = limit;
           return this.discard(state, arrived - at, endOfStream);
         }
         // As if the chunk ended at the limit, and the next one came after the release.
         isWhole = false;
-        if (!this.readOn(state, scanner, at, arrived)) return this.repeated(state);
+        if (!this.readOn(state, scanner, at, arrived) && this.decision.binds(pool))
+          return this.repeated(state);
         break;
       }
       // A host that does not give the bytes leaves the model unknown: headers and load decide.
       if (!getBuffer(BUFFER_REQUEST_BODY, at, wanted) || arrivedBytes() == 0) {
-        return this.decision.byHeaders(contextId, state, pool);
+        return state.isChanged ? this.notChanged(state) : this.decision.byHeaders(contextId, state, pool);
       }
       at += arrivedBytes();
       state.bodyBytes += arrivedBytes();
@@ -124,11 +127,11 @@ export class Requests {
         return this.unscannable(contextId, state, pool, scanner);
       }
     }
-    if (state.edits && arrived > 0 && !this.rewriter.chunk(state, pool, scanner, start, arrived)) {
-      return this.release.answer(state, REWRITE_FAILED, "the body of the request could not be changed");
+    if (state.edits && !this.rewriter.chunk(state, pool, scanner, start, arrived, endOfStream)) {
+      return this.notChanged(state);
     }
     if (isWhole) return this.finish(contextId, state, pool, scanner);
-    if (state.bodyBytes >= window && this.decision.isReady(pool, scanner)) {
+    if (state.bodyBytes >= window && this.decision.isReady(state, pool, scanner)) {
       return this.decision.byBody(contextId, state, pool, scanner, false);
     }
     return ACTION_PAUSE_AND_WATERMARK;
@@ -136,19 +139,24 @@ export class Requests {
 
   /** Trailers end a body in place of a last chunk. */
   trailers(contextId: u32, state: StreamState): u32 {
+    if (state.watching) return this.watch(state, 0, true);
     if (!state.reading) return ACTION_CONTINUE;
     if (state.limitBytes > 0) return this.discard(state, 0, true);
     const pool = this.routing.poolAgain(state);
-    if (pool < 0) return this.release.withoutPool(state);
-    return this.finish(contextId, state, pool, state.scanner!);
+    if (pool < 0) return this.withoutPool(state);
+    // What is held back has no chunk any more to go with.
+    return state.holdsBytes ? this.notChanged(state) : this.finish(contextId, state, pool, state.scanner!);
   }
 
-  /** Priority by the request's objective; 0 without one. */
-  private priority(pool: i32): i32 {
-    const table = this.vm.table;
-    return table.poolObjectiveCount[pool] > 0 && getRequestHeader(HEADER_OBJECTIVE)
-      ? table.objectivePriority(pool, arrivedPtr(), arrivedBytes())
-      : 0;
+  /** The table lost the pool while the body arrived; a body that is half changed goes nowhere. */
+  private withoutPool(state: StreamState): u32 {
+    return state.isChanged
+      ? this.release.answer(state, NO_TABLE, "the pool of this request is gone")
+      : this.release.withoutPool(state);
+  }
+
+  private notChanged(state: StreamState): u32 {
+    return this.release.answer(state, REWRITE_FAILED, "the body of the request could not be changed");
   }
 
   /** On a route that several pools share: the list of models is of all of them, other requests go by header. */
@@ -164,7 +172,7 @@ export class Requests {
       this.table.beginJson(state);
       return true;
     }
-    if (!getRequestHeader(HEADER_CONTENT_TYPE)) return false;
+    if (getRequestHeader(HEADER_CONTENT_ENCODING) || !getRequestHeader(HEADER_CONTENT_TYPE)) return false;
     if (findBoundary(arrivedPtr(), arrivedBytes())) {
       return this.table.beginForm(state, boundaryPtr(), boundaryBytes());
     }
@@ -187,7 +195,7 @@ export class Requests {
   private unscannable(contextId: u32, state: StreamState, pool: i32, scanner: RequestScanner): u32 {
     const reason = scanner.errorReason;
     if (
-      reason == REASON_OTHER_ENCODING ||
+      (reason == REASON_OTHER_ENCODING && !this.decision.binds(pool)) ||
       (reason == REASON_NOT_AN_OBJECT && (!this.claimsJson() || getRequestHeader(HEADER_CONTENT_ENCODING)))
     ) {
       return this.decision.byHeaders(contextId, state, pool);
@@ -218,16 +226,20 @@ export class Requests {
    * The rest of a body that was released on the strength of its first `model`: servers take the last one,
    * so another one ends the request.
    */
-  private watch(state: StreamState, arrived: u32): u32 {
+  private watch(state: StreamState, arrived: u32, endOfStream: bool): u32 {
     const scanner = state.scanner!;
     const start = state.bodyBytes;
     if (!this.readOn(state, scanner, 0, arrived)) return this.repeated(state);
-    if (!state.addsUsage || state.objectEnded || arrived == 0) return ACTION_CONTINUE;
+    // Some servers read deeper, and would see a model that is not seen here.
+    if (scanner.errorReason == REASON_TOO_DEEP) return this.malformed(state, scanner);
+    if (!state.addsUsage || state.objectEnded) return ACTION_CONTINUE;
+    if (endOfStream) scanner.finish();
     // What the server was promised in length will not come.
     if (scanner.errorReason != REASON_NONE) return this.malformed(state, scanner);
-    return this.rewriter.chunk(state, state.pool, scanner, start, arrived)
-      ? ACTION_CONTINUE
-      : this.release.answer(state, REWRITE_FAILED, "the body of the request could not be changed");
+    if (arrived == 0 || this.rewriter.chunk(state, state.pool, scanner, start, arrived, endOfStream)) {
+      return ACTION_CONTINUE;
+    }
+    return this.notChanged(state);
   }
 
   /** Reads `[at, arrived)` of a chunk for what may not come any more; false if the model is named again. */

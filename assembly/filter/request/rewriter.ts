@@ -10,11 +10,13 @@ import { HEADER_MODEL_REWRITE } from "../names";
 import { Routing } from "../routing";
 import { StreamState } from "../stream_state";
 import { Vm } from "../vm";
+import { AskedModel } from "./asked_model";
 import { BodyEdit } from "./body_edit";
 
 const MODEL_MEMBER = new Text('"model":');
 const USAGE_MEMBER = new Text('"stream_options":{"include_usage":true}');
 const COMMA: u32 = 0x2c;
+const BLANK: u32 = 0x20;
 /** A name of 1024 bytes, each escaped: what is longer is refused and need not be held back. */
 const HELD_BYTES: u32 = 8192;
 
@@ -24,6 +26,7 @@ const HELD_BYTES: u32 = 8192;
  */
 export class Rewriter {
   private readonly edit: BodyEdit = new BodyEdit();
+  private readonly asked: AskedModel = new AskedModel();
   private readonly random: Random;
 
   constructor(
@@ -34,19 +37,23 @@ export class Rewriter {
     this.random = new Random(seed);
   }
 
-  /** The chunk of `bytes` bytes at `start` of the body has been scanned; false where the host lets it not be changed. */
-  chunk(state: StreamState, pool: i32, scanner: RequestScanner, start: u32, bytes: u32): bool {
+  /**
+   * The chunk of `bytes` bytes at `start` of the body has been scanned; the last one lets go what was held back. False
+   * where the host lets it not be changed.
+   */
+  chunk(state: StreamState, pool: i32, scanner: RequestScanner, start: u32, bytes: u32, isLast: bool): bool {
     const edit = this.edit;
     const end = start + bytes;
     edit.clear();
-    if (scanner.modelEnd > state.modelsSeenTo) {
+    if (state.reading && scanner.modelEnd > state.modelsSeenTo) {
       state.modelsSeenTo = scanner.modelEnd;
       // What is no string, or too long, is refused when its turn comes.
       if (scanner.modelIsString && !scanner.modelTooLong) this.replaceModel(state, pool, scanner);
     }
     if (scanner instanceof BodyScanner) this.endObject(state, pool, scanner as BodyScanner);
     const open = scanner.openModelStart;
-    return edit.apply(state, start, bytes, open != NO_OFFSET && end - open <= HELD_BYTES ? open : end);
+    const holds = state.reading && !isLast && open != NO_OFFSET && end - open <= HELD_BYTES;
+    return edit.apply(state, start, bytes, holds ? open : end);
   }
 
   /** The bytes by which the body will be longer in the end than it arrived; asked when its headers go. */
@@ -59,12 +66,17 @@ export class Rewriter {
     return this.edit.correctLength(this.growth(state));
   }
 
-  /** A request that streams and says nothing of usage is asked for it in its client's place. */
-  wantsUsage(state: StreamState, pool: i32, scanner: RequestScanner): bool {
-    if ((this.vm.table.poolFlags[pool] & POOL_FLAG_ADD_USAGE) == 0) return false;
+  /** Usage may be asked for in the client's place, if the request turns out to stream. */
+  mayWantUsage(state: StreamState, pool: i32, scanner: RequestScanner): bool {
+    if (!state.edits || !(scanner instanceof BodyScanner)) return false;
     if (state.api != API_OPENAI_CHAT && state.api != API_OPENAI_COMPLETIONS) return false;
-    if (!scanner.stream || !(scanner instanceof BodyScanner)) return false;
-    // A client with options of its own has said what it wants.
+    const serving = this.routing.poolForModel(pool, scanner.modelPtr(), scanner.modelBytes);
+    return (this.vm.table.poolFlags[serving] & POOL_FLAG_ADD_USAGE) != 0;
+  }
+
+  /** It streams and says nothing of usage: a client with options of its own has said what it wants. */
+  wantsUsage(state: StreamState, pool: i32, scanner: RequestScanner): bool {
+    if (!scanner.stream || !this.mayWantUsage(state, pool, scanner)) return false;
     return !(scanner as BodyScanner).streamOptionsIsObject;
   }
 
@@ -83,7 +95,9 @@ export class Rewriter {
     const edit = this.edit;
     let isFirst = scanner.isEmptyObject;
     if (state.reading && !scanner.modelSeen) {
-      this.choose(state, pool, 0, 0);
+      const asked = this.asked;
+      asked.ofHeaders(this.vm.table.apis, pool);
+      this.choose(state, pool, asked.ptr, asked.bytes);
       if (state.targetBytes > 0) {
         edit.replace(at, at);
         if (!isFirst) edit.putByte(COMMA);
@@ -95,8 +109,19 @@ export class Rewriter {
     if (state.reading) state.addsUsage = this.wantsUsage(state, pool, scanner);
     if (!state.addsUsage) return;
     edit.replace(at, at);
+    if (!state.reading && scanner.streamOptionsIsObject) {
+      this.takeBackUsage(state);
+      return;
+    }
     if (!isFirst) edit.putByte(COMMA);
     edit.put(USAGE_MEMBER.ptr, USAGE_MEMBER.bytes);
+  }
+
+  /** The client's own options came after the release: they count, and the length that was promised is made of blanks. */
+  private takeBackUsage(state: StreamState): void {
+    for (let i = 0; i < 1 + USAGE_MEMBER.bytes; i++) this.edit.putByte(BLANK);
+    const editor = state.editor;
+    if (editor != null) editor.keepUsage();
   }
 
   /** Draws the target by the rules of the model's pool, or takes the one that the header forces, into the state. */

@@ -68,6 +68,7 @@ export class Responses {
   body(state: StreamState, arrived: u32, endOfStream: bool): void {
     const reader = state.reader;
     if (reader == null) return;
+    const isFirst = state.firstMs == 0;
     if (arrived > 0) {
       this.time(state);
       state.answerBytes += arrived;
@@ -77,12 +78,12 @@ export class Responses {
     else this.read(reader, arrived);
     // What comes before, a role or a ping, is no token.
     if (state.firstTokenMs == 0 && reader.contentEvents > 0) {
-      state.firstTokenMs = reader.events == 1 ? state.firstMs : monotonicMs();
+      state.firstTokenMs = isFirst ? state.firstMs : monotonicMs();
     }
     if (endOfStream) this.complete(state, reader);
   }
 
-  /** An endpoint whose answer ends in trailers has ended its last event before them: nothing is held back. */
+  /** What an editor may still hold is the beginning of an event that never ended, which is none for a client. */
   trailers(state: StreamState): void {
     const reader = state.reader;
     if (reader == null) return;
@@ -105,8 +106,8 @@ export class Responses {
     for (let i = 1; i < state.pickCount; i++) {
       const account = unchecked(state.picks[i]);
       if (ledger.id[account] != id) continue;
-      ledger.move(state.account, account, state.uncachedTokens, state.residentTokens);
-      state.account = account;
+      if (ledger.move(state.account, account, state.uncachedTokens, state.residentTokens))
+        state.account = account;
       return;
     }
   }
