@@ -84,6 +84,15 @@ test("what is not known counts in no histogram", () => {
   });
 });
 
+test("times per token are of answers that came whole, the first token's of all", () => {
+  const ending = { durationMs: 400, stream: { firstTokenMs: 100, lastTokenMs: 400 }, completionTokens: 4 };
+  for (const cause of ["client-gone", "upstream-reset"] as const) {
+    const counts = countsOf({ ...ending, cause });
+    assert.deepEqual([counts["PER_TOKEN sum"], counts["NORMALIZED sum"]], [undefined, undefined], cause);
+    assert.equal(counts["FIRST_TOKEN sum"], 100_000, cause);
+  }
+});
+
 test("an estimate counts as one, and the times of its tokens go by it", () => {
   const ending = { durationMs: 400, stream: { firstTokenMs: 100, lastTokenMs: 400 } };
   const wanted = {

@@ -61,7 +61,7 @@ export class Figures {
     const durationUs = whole ? micros(outcome.durationMs) : NOT_KNOWN;
     this.set(HISTOGRAM_DURATION, durationUs);
     this.set(HISTOGRAM_FIRST_TOKEN, outcome.isEventStream ? micros(outcome.firstTokenMs) : NOT_KNOWN);
-    this.set(HISTOGRAM_PER_TOKEN, perToken(outcome, tokens));
+    this.set(HISTOGRAM_PER_TOKEN, whole ? perToken(outcome, tokens) : NOT_KNOWN);
     this.set(HISTOGRAM_NORMALIZED, tokens > 0 && durationUs >= 0 ? durationUs / tokens : NOT_KNOWN);
     this.set(HISTOGRAM_GAP, outcome.isEventStream ? micros(outcome.tokenGapMaxMs) : NOT_KNOWN);
     this.set(HISTOGRAM_REQUEST_SIZE, bounded(<f64>outcome.requestBytes));
