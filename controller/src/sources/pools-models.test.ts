@@ -258,6 +258,21 @@ routes:
     );
   });
 
+  it("is refused beside routes by model: a match by a header that they write", () => {
+    const file = (byModel: boolean) => `pools: [{ name: a, endpoints: [] }]
+routes:
+- { name: models, byModel: ${byModel}, pools: [a] }
+- { name: m, headers: [{ name: x-team, exact: m }, { name: x-gateway-model-name, exact: m }], pools: [a] }
+- { name: p, headers: [{ name: x-inference-picker-pool, exact: default/a }], pools: [a] }
+`;
+    const why = "is written on routes by model, so that no route of the file can match by it";
+    assert.deepEqual(messages(file(true)), [
+      `routes[1].headers[1].name: x-gateway-model-name ${why} (line 4)`,
+      `routes[2].headers[0].name: x-inference-picker-pool ${why} (line 5)`,
+    ]);
+    assert.equal(parse(file(false)).routes.length, 3);
+  });
+
   it("is refused where no table has room: rules of many names with many targets, APIs and routes without end", () => {
     const list = (count: number, prefix: string) =>
       `[${Array.from({ length: count }, (_, index) => `${prefix}${index}`)}]`;

@@ -6,6 +6,9 @@ import { type ParsedRoute, ROUTE_WEIGHT_DEFAULT } from "./pools-schema.ts";
 /** Of a hash of 64 bits: a header's value may be long, and is nobody else's to read. */
 const NAME_DIGITS = 16;
 
+/** What the filter writes on a route by model, whereupon Envoy looks for the route again: no other may match by it. */
+const WRITTEN_BY_MODEL: ReadonlySet<string> = new Set(["x-gateway-model-name", "x-inference-picker-pool"]);
+
 /** The file's routes; without any, one that sends every path to the first pool. */
 export function toRoutes(
   parsed: readonly ParsedRoute[] | undefined,
@@ -29,11 +32,25 @@ export function toRoutes(
       byModel: route.byModel,
     };
   });
+  if (routes.some(({ byModel }) => byModel)) refuseWritten(routes, problems);
   refuseDuplicates(
     routes.map((route, index) => ({ key: route.name, path: ["routes", index] })),
     problems,
   );
   return routes;
+}
+
+function refuseWritten(routes: readonly RouteSpec[], problems: Problems): void {
+  routes.forEach(({ headers }, route) => {
+    headers.forEach(({ name }, header) => {
+      if (!WRITTEN_BY_MODEL.has(name)) return;
+      const what = `${name} is written on routes by model, so that no route of the file can match by it`;
+      problems.add("CONFIG_CONFLICT", ["routes", route, "headers", header, "name"], what, {
+        value: name,
+        bound: "byModel",
+      });
+    });
+  });
 }
 
 /**
