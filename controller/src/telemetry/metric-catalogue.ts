@@ -61,10 +61,11 @@ function plain(name: string, histogram: number, unit: string, what: string, divi
 }
 
 const WHAT = {
-  requests: "requests, from the moment that their model is known",
+  requests: "requests of [known APIs](requests.md), from the moment that their model is known",
   errors: "requests that failed, by how",
   running: "requests under way",
-  attempts: "picks tried: `success`, or `failure` where no endpoint could be picked",
+  attempts:
+    "picks tried for requests of [known APIs](requests.md): `success`, or `failure` where no endpoint could be picked",
   rewrites: "requests sent under another model's name",
   duration: "whole requests, of answers that came whole",
   ttft: "from the request's headers to the first token of a streamed answer",
