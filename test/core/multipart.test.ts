@@ -98,6 +98,39 @@ test("cut at any byte, and in single bytes, a form says what it says in one piec
   assert.deepEqual(scanForm(core, boundary, singleBytes(body)), whole);
 });
 
+test("a field that the form's end cuts off counts not, nor does an earlier one of its name", () => {
+  const fields: readonly (readonly [name: string, value: string, of: keyof FormScan])[] = [
+    ["model", "m", "model"],
+    ["stream", "true", "stream"],
+    ["stream_include_usage", "1", "includeUsage"],
+    ["n", "2", "n"],
+    ["max_tokens", "5", "maxTokens"],
+    ["max_completion_tokens", "6", "maxTokens"],
+    ["user", "u", "user"],
+  ];
+  const other = [...field("x", "y"), "--XX--", ""];
+  for (const [name, value, of] of fields) {
+    const none = scan(form(...other))[of];
+    assert.notDeepEqual(scan(form(...field(name, value), ...other))[of], none, name);
+    const cutOff = form(...field(name, value), ...field(name, value)).subarray(0, -1);
+    assert.deepEqual(scan(cutOff)[of], none, name);
+    const begun = form(
+      ...field(name, value),
+      "--XX",
+      `Content-Disposition: form-data; name="${name}"`,
+      "",
+      "",
+    );
+    assert.deepEqual(scan(begun)[of], none, name);
+  }
+  const limits = [...field("max_tokens", "5"), ...field("max_completion_tokens", "6")];
+  assert.equal(
+    scan(form(...limits, ...field("max_completion_tokens", "7"))).maxTokens,
+    5,
+    "the other is left",
+  );
+});
+
 test("the last field of a name counts, an empty one is none, and a file is none", () => {
   assert.equal(scanFields(["model", "a"], ["model", "b"]).model, "b");
   assert.equal(scanFields(["model", "a"], ["model", "b"]).modelRepeated, true);

@@ -85,8 +85,32 @@ export class FormFields extends RequestFields {
         this.span = this.spans.open(SPAN_PROMPT, ROLE_PROMPT, offset);
         return;
     }
+    this.forget(role);
     this.word.reset();
     this.sink = this.word;
+  }
+
+  /** Takes back what an earlier part said of a role that has no text of its own. */
+  private forget(role: i32): void {
+    switch (role) {
+      case ROLE_STREAM:
+        this.streamSeen = false;
+        this.stream = false;
+        return;
+      case ROLE_INCLUDE_USAGE:
+        this.includeUsage = false;
+        return;
+      case ROLE_N:
+        this.nSeen = false;
+        this.n = 0;
+        return;
+      case ROLE_PRIORITY:
+        this.prioritySeen = false;
+        this.priority = 0;
+        return;
+    }
+    const preference = preferenceOf(role);
+    if (preference >= 0) this.setLimit(preference, false, 0);
   }
 
   /** The part's data ended before the byte at `offset` of the body. */
