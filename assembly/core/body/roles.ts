@@ -63,8 +63,8 @@ export function hasReadKeys(role: i32): bool {
 }
 
 /**
- * The role of the value behind a key, of `bytes` bytes at `key`, of an object of role `container`. KEY_MAX_BYTES may be
- * read from `key`.
+ * The role of the value behind a key, of `bytes` bytes at `key`, of an object of role `container`. Eight bytes may be
+ * read from `key`, however short it is.
  */
 export function roleOfKey(container: i32, key: usize, bytes: i32): i32 {
   if (container == ROLE_MESSAGE) {
