@@ -24,7 +24,7 @@ export class HeldBytes {
   reset(windowBytes: usize): void {
     this.bytes = 0;
     // Twice: from every byte kept there is a whole window to see.
-    if (this.capacityBytes == windowBytes * 2) return;
+    if (this.capacityBytes >= windowBytes * 2) return;
     this.capacityBytes = windowBytes * 2;
     this.ptr = this.ptr == 0 ? heap.alloc(this.capacityBytes) : heap.realloc(this.ptr, this.capacityBytes);
   }
