@@ -351,6 +351,19 @@ test("the kind of an answer shows in its first bytes", () => {
   assert.equal(answers.read('WEBVTT {"usage":{"prompt_tokens":1}}').usageSeen, false);
 });
 
+test("a byte order mark before an answer is no part of it, cut at any byte", () => {
+  for (const name of ["chat-stream-usage", "chat-nonstream-1-cold"]) {
+    const bytes = captured(name);
+    const marked = Buffer.concat([Buffer.from("\ufeff"), bytes]);
+    const answer = expected(bytes.toString());
+    assert.deepEqual(answers.read(marked), answer, name);
+    assert.deepEqual(answers.read(singleBytes(marked)), answer, `${name} in single bytes`);
+  }
+  for (const text of ["\ufeff\ufeffdata: {}\n\n", " \ufeffdata: {}\n\n", "\ufeff"])
+    assert.equal(answers.read(text).kind, "other");
+  assert.equal(answers.read(Buffer.from([0xef, 0xbb, 0x7b, 0x7d])).kind, "other", "half a mark");
+});
+
 test("an error is told where the APIs say so", () => {
   const errors = [
     '{"error":{"message":"m"}}',

@@ -19,10 +19,10 @@ interface ResponseExports {
   responseCompletionTokens(): bigint;
   responseCachedTokens(): bigint;
   editBegin(target: number, targetBytes: number, name: number, nameBytes: number, stripUsage: number): void;
+  editKeepUsage(): void;
   edit(ptr: number, bytes: number, isLast: number): void;
   editOutPtr(): number;
   editOutBytes(): number;
-  editGaveUp(): number;
   benchResponse(ptr: number, bytes: number, piece: number, rounds: number): number;
   benchEdit(ptr: number, bytes: number, piece: number, rounds: number): number;
 }

@@ -66,6 +66,10 @@ export function editBegin(
   editor.begin(target, targetBytes, name, nameBytes, stripUsage);
 }
 
+export function editKeepUsage(): void {
+  editor.keepUsage();
+}
+
 export function edit(ptr: usize, bytes: i32, isLast: bool): void {
   editor.edit(ptr, bytes, isLast);
 }
@@ -76,10 +80,6 @@ export function editOutPtr(): usize {
 
 export function editOutBytes(): i32 {
   return editor.outBytes;
-}
-
-export function editGaveUp(): u32 {
-  return editor.gaveUp;
 }
 
 /** Reads the answer of `bytes` bytes at `ptr` in pieces of `piece` bytes, `rounds` times; the events of the last. */

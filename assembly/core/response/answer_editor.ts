@@ -29,12 +29,24 @@ export class AnswerEditor {
     this.stripsUsage = stripUsage;
   }
 
+  /**
+   * From here on no usage is taken away: the client asked for it after all. What is held of an event goes on with the
+   * next piece; events that are gone stay gone.
+   */
+  keepUsage(): void {
+    this.stripsUsage = false;
+  }
+
   /** Takes the next `bytes` bytes of the answer, at `ptr`; what can go on is at `outPtr` until the next call. */
   edit(ptr: usize, bytes: i32, isLast: bool): void {
     const end = ptr + <usize>bytes;
     this.out.clear();
-    if (this.stripsUsage) this.strip.take(ptr, end);
-    else this.restore.take(ptr, end);
+    if (this.stripsUsage) {
+      this.strip.take(ptr, end);
+    } else {
+      this.strip.release();
+      this.restore.take(ptr, end);
+    }
     if (!isLast) return;
     if (this.stripsUsage) this.strip.finish();
     this.restore.finish();
@@ -46,10 +58,5 @@ export class AnswerEditor {
 
   get outBytes(): i32 {
     return this.out.bytes;
-  }
-
-  /** Events that were longer than what is held back, and passed with their usage. */
-  get gaveUp(): u32 {
-    return this.strip.gaveUp;
   }
 }

@@ -53,11 +53,6 @@ export class EventLines {
     this.part = PART_NONE;
   }
 
-  /** The bytes so far end with a whole line. */
-  get isAtLineStart(): bool {
-    return this.state == LINE_START;
-  }
-
   /** The last blank line ended with CR, and an LF that would belong to it has not come. */
   get isAfterReturn(): bool {
     return this.afterReturn;

@@ -7,6 +7,7 @@ import {
   OPEN_BRACKET,
   QUOTE,
 } from "../body/json_bytes";
+import { EventLines, PART_DATA } from "./event_lines";
 import { isJsonSpace, isMatch, matchColon, matchWord, NO_MATCH, wordOf } from "./json_tokens";
 
 /** What to do with an event. */
@@ -30,6 +31,8 @@ export class EventUsage {
   cutFrom: usize = 0;
   cutTo: usize = 0;
 
+  private lines: EventLines = new EventLines();
+  /** Of the data's line. */
   private end: usize = 0;
   private hasChoices: bool = false;
   private choicesAreEmpty: bool = false;
@@ -39,17 +42,33 @@ export class EventUsage {
   examine(at: usize, end: usize): i32 {
     // Nearly no event has the key at all.
     if (!hasUsageKey(at, end)) return EVENT_KEEP;
-    this.end = end;
     this.hasChoices = false;
     this.choicesAreEmpty = false;
     this.hasUsage = false;
-    while (at < end && load<u8>(at) != OPEN_BRACE && load<u8>(at) != OPEN_BRACKET) at++;
-    if (!this.readMembers(at) || !this.hasUsage || !this.hasChoices) return EVENT_KEEP;
+    const text = this.findData(at, end);
+    if (text == NO_MATCH || !this.readMembers(text)) return EVENT_KEEP;
+    if (!this.hasUsage || !this.hasChoices) return EVENT_KEEP;
     return this.choicesAreEmpty ? EVENT_DROP : EVENT_CUT;
   }
 
-  /** Goes over the members of the object at `brace`; false if it is none. */
-  private readMembers(brace: usize): bool {
+  /** The data of the event [at, end), which ends at `this.end`; NO_MATCH if it has none or several lines. */
+  private findData(at: usize, end: usize): usize {
+    const lines = this.lines;
+    let text = NO_MATCH;
+    lines.reset();
+    while (at < end) {
+      at = lines.next(at, end);
+      if (lines.part != PART_DATA) continue;
+      if (text != NO_MATCH) return NO_MATCH;
+      text = lines.from;
+      this.end = lines.to;
+    }
+    return text;
+  }
+
+  /** Goes over the members of the object that begins at `text` or behind white space; false if that is not all. */
+  private readMembers(text: usize): bool {
+    const brace = this.skipSpace(text);
     if (brace == this.end || load<u8>(brace) != OPEN_BRACE) return false;
     let comma: usize = 0;
     let at = this.skipSpace(brace + 1);
@@ -72,7 +91,7 @@ export class EventUsage {
         this.cutFrom = comma != 0 ? comma : key;
         this.cutTo = comma != 0 || isLast ? valueEnd : at + 1;
       }
-      if (isLast) return true;
+      if (isLast) return this.skipSpace(at + 1) == this.end;
       if (load<u8>(at) != COMMA) return false;
       comma = at;
       at = this.skipSpace(at + 1);

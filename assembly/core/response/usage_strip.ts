@@ -16,9 +16,6 @@ const LINE_FEED: u8 = 0x0a;
  */
 @unmanaged
 export class UsageStrip {
-  /** Events that were too long. */
-  gaveUp: u32 = 0;
-
   private next: ModelRestore;
   private kind: AnswerKind = new AnswerKind();
   private lines: EventLines = new EventLines();
@@ -37,7 +34,6 @@ export class UsageStrip {
 
   /** Ready for the next answer. */
   begin(): void {
-    this.gaveUp = 0;
     this.kind.reset();
     this.lines.reset();
     this.pending.clear();
@@ -51,7 +47,14 @@ export class UsageStrip {
     const kind = this.kind;
     let at = from;
     if (kind.kind == KIND_UNDECIDED) {
+      const wasBlank = kind.bytes == 0;
       at = kind.feed(at, end);
+      if (wasBlank) {
+        // What comes before the first line is of no event.
+        const start = at - <usize>kind.bytes;
+        this.next.take(from, start);
+        from = start;
+      }
       if (kind.kind == KIND_UNDECIDED) {
         this.pending.append(from, end);
         return;
@@ -65,6 +68,11 @@ export class UsageStrip {
       this.passPending();
       this.next.take(from, end);
     }
+  }
+
+  /** What is held goes on as it is. */
+  release(): void {
+    this.passPending();
   }
 
   /** The answer has ended; an event without its blank line is taken for whole. */
@@ -111,7 +119,6 @@ export class UsageStrip {
   /** The bytes [from, end) belong to an event that is not whole. */
   private keep(from: usize, end: usize): void {
     if (!this.isPassing && <usize>this.pending.bytes + (end - from) > MOST_EVENT_BYTES) {
-      this.gaveUp++;
       this.isPassing = true;
       this.passPending();
     }
