@@ -19,6 +19,8 @@ interface SentEvent {
   readonly data: string;
 }
 
+/** Clients take it away before they parse. */
+const ORDER_MARK = /^\u00ef\u00bb\u00bf/;
 const STREAM_START = /^[ \t\r\n]*(?:data:|event:|:|id:|retry:)/;
 const JSON_START = /^[ \t\r\n]*[{[]/;
 /** Values in a delta that are text. */
@@ -31,7 +33,9 @@ const LAST_TYPES = ["message_stop", "response.completed", "response.incomplete",
 
 /** What a parser of event streams and `JSON.parse`, event by event, make of an answer. */
 export function expectedAnswer(bytes: Uint8Array): ExpectedAnswer {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    .toString("latin1")
+    .replace(ORDER_MARK, "");
   if (STREAM_START.test(text)) return expectedStream(sentEvents(text.replace(/^[ \t\r\n]+/, "")));
   const summary = new Summary();
   const isJson = JSON_START.test(text);
