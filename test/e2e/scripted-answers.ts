@@ -4,7 +4,7 @@
 const COUNTS =
   '{"prompt_tokens":7,"total_tokens":12,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":0}}';
 /** Text with what could be taken for a model: in a string, in another member, as another model's name. */
-const DECOYS = String.raw`"content":"say \"model\":\"chat-blue\", {\"usage\":{\"prompt_tokens\":1}} 模型 \ud83d\ude00\\","name":"chat-blue","usage_note":"usage","base":{"model":"chat-blue-2"}`;
+const DECOYS = String.raw`"content":"say \"model\":\"chat-blue\", {\"usage\":{\"prompt_tokens\":1}} 模型 \ud83d\ude00\\","name":"chat-blue","usage_note":"usage","base":{"model":"chat-blue-2","input":{"model":"chat-blue"}}`;
 const WORDS = [
   "The",
   " model",
