@@ -33,9 +33,6 @@ import { Vm } from "../vm";
 
 /** The answer is fetched and scanned in pieces of this size, which stay in the cache. */
 const PIECE_BYTES: u32 = 65536;
-/** Where usage does not say it: bytes of an answer's text per token, and what stands around it (vLLM's chat answers). */
-const BYTES_PER_TOKEN: u64 = 4;
-const ENVELOPE_BYTES: u64 = 550;
 /** Envoy's response flags (envoy/stream_info/stream_info.h): a client that left, DC on HTTP/1 and DR on HTTP/2 … */
 const FLAGS_DOWNSTREAM_GONE: u64 = 0x10004000;
 /** … and retries that are used up, URX, where the answer is the last endpoint's own if no other flag stands beside it. */
@@ -208,10 +205,9 @@ export class Responses {
         outcome.completionTokens = reader.completionTokens;
         outcome.cachedTokens = reader.cachedTokens;
       }
-      if (!reader.isError) {
-        outcome.estimatedCompletionTokens = reader.isEventStream
-          ? <i64>reader.contentEvents
-          : <i64>((max(state.answerBytes, ENVELOPE_BYTES) - ENVELOPE_BYTES) / BYTES_PER_TOKEN);
+      // The bytes of an answer in JSON say little, and servers tell its usage always.
+      if (reader.isEventStream && !reader.isError) {
+        outcome.estimatedCompletionTokens = <i64>reader.contentEvents;
       }
       outcome.estimated = !reader.usageSeen;
     }
