@@ -153,10 +153,12 @@ function counted(usages: readonly Json[]): Pick<Answer, "usageSeen" | "prompt" |
   const either = (first: number, second: number): number => (first >= 0 ? first : second);
   const completion = either(known("completion_tokens"), known("output_tokens"));
   const input = known("input_tokens");
-  const withCache =
-    Math.max(0, known("cache_read_input_tokens")) + Math.max(0, known("cache_creation_input_tokens"));
+  // Three counts up to 2^53: rounded once.
+  const withCache = [input, known("cache_read_input_tokens"), known("cache_creation_input_tokens")]
+    .map((count) => BigInt(Math.max(0, count)))
+    .reduce((sum, count) => sum + count);
   const total = known("total_tokens");
-  const prompt = either(known("prompt_tokens"), input >= 0 ? input + withCache : completion < 0 ? total : -1);
+  const prompt = either(known("prompt_tokens"), input >= 0 ? Number(withCache) : completion < 0 ? total : -1);
   const rest = prompt >= 0 && total >= prompt ? total - prompt : -1;
   return {
     usageSeen,
