@@ -52,7 +52,7 @@ help: ## List the targets and the variables
 	  TRAFFIC         '$(TRAFFIC)'         'off: send nothing by itself' \
 	  RUN_DIR         '$(or $(RUN_DIR),-)' 'logs and generated files (-: build/run, build/smoke)' \
 	  QUICK           '$(or $(QUICK),-)'   '1: make bench takes less than 50 s' \
-	  N               '$(N)'               'make fuzz: bodies, and event streams, and requests' \
+	  N               '$(N)'               'make fuzz: bodies; streams, forms and requests in proportion' \
 	  SEED            '$(SEED)'            'make fuzz: the same seed, the same cases' \
 	  ENVOY           '$(ENVOY:$(CURDIR)/%=%)' 'the Envoy binary'
 

@@ -119,6 +119,16 @@ describe("a watched pools file", () => {
     assert.deepEqual([events.length, events[0], events[3]], [4, "one", "three"]);
   });
 
+  it("says when a bad edit was taken back", async () => {
+    const path = join(folder, "pools.yaml");
+    writeFileSync(path, pools("one"));
+    const { until } = start(path);
+    writeFileSync(path, pools("one", "  profil: epp\n"));
+    await until(2);
+    writeFileSync(path, pools("one"));
+    assert.equal((await until(3))[2], "one");
+  });
+
   it("says when the file is gone and takes it back when it returns", async () => {
     const path = join(folder, "pools.yaml");
     writeFileSync(path, pools("one"));

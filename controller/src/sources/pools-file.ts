@@ -11,7 +11,7 @@ const DEFAULT_SETTLE_MS = 50;
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 
 export interface PoolsFileOptions {
-  /** Called with each new valid state, the first one included. */
+  /** Called with each new valid state, the first one included, and when a bad edit was taken back. */
   readonly onInventory: (inventory: Inventory) => void;
   /** Called once for each distinct bad edit; the last valid state stays in force. */
   readonly onError: (error: PickerError) => void;
@@ -173,9 +173,10 @@ class WatchedPoolsFile implements PoolsFileWatch {
       this.#options.onError(outcome);
       return;
     }
+    const takesBack = this.#reported !== undefined;
     this.#reported = undefined;
     const applied = JSON.stringify(outcome);
-    if (applied === this.#applied) return;
+    if (applied === this.#applied && !takesBack) return;
     this.#applied = applied;
     // What the receiver throws is its own fault, not the file's: it is not caught here.
     this.#options.onInventory(outcome);
