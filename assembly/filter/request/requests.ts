@@ -126,6 +126,13 @@ export class Requests {
       if (scanner.feed(arrivedPtr(), arrivedBytes()) == SCAN_MALFORMED) {
         return this.unscannable(contextId, state, pool, scanner);
       }
+      // Behind the window nothing is read that nothing depends on, in the same chunk as in later ones.
+      if (state.bodyBytes >= window && at < arrived && !state.edits && !this.decision.binds(pool)) {
+        if (!this.decision.isReady(state, pool, scanner)) continue;
+        this.pass(state, arrived - at);
+        isWhole = false;
+        break;
+      }
     }
     if (state.edits && !this.rewriter.chunk(state, pool, scanner, start, arrived, endOfStream)) {
       return this.notChanged(state);
