@@ -25,8 +25,8 @@ const STREAMS = 32;
 /** Of the medians, 8 endpoints, that a change should stay under. */
 const BARS: Readonly<Record<string, number>> = {
   headers: 1.4,
-  body1k: 1.55,
-  body16k: 1.6,
+  body1k: 1.8,
+  body16k: 1.75,
   body220k: 1.8,
   body220kModelFirst: 1.5,
   stream500: 1.3,
@@ -133,7 +133,11 @@ async function phase(port: number, endpoints: number): Promise<Phase> {
   const byName = new Map(cells.map((each) => [each.name, each]));
   const usOf = (name: string) => byName.get(name)!.cpuUs;
   const ratiosOf = ([own, plain]: Pair) => usOf(own).map((us, round) => us / usOf(plain)[round]!);
-  const quartile = (name: string) => percentile(usOf(name).toSorted((a, b) => a - b), 0.25);
+  const quartile = (name: string) =>
+    percentile(
+      usOf(name).toSorted((a, b) => a - b),
+      0.25,
+    );
   const names = ["overrideHost", ...KIND_NAMES];
   const compared = names.map((name) => [name, ratiosOf(pairOf(name))] as const);
   return {

@@ -91,6 +91,26 @@ test("the request waits for its model, and no longer than the window after it", 
   rig.process.assertClean();
 });
 
+test("of a chunk that reaches behind the window no more is fetched than the pieces up to it", () => {
+  const filler = "x".repeat(300_000);
+  const body = `{"model":"llama","messages":[{"role":"user","content":"${filler}"}]}`;
+  const free = bodyRig({ knownModelsOnly: false, requireModel: false });
+  const ruled = bodyRig();
+  for (const [rig, least, most] of [
+    [free, 65_536, 65_536 + 64],
+    // Where the model is a rule, a second one must not slip by.
+    [ruled, body.length, body.length + 64],
+  ] as const) {
+    const stream = rig.send({ body: [body] });
+    assertPicked(stream);
+    assert.equal(Buffer.from(stream.upstreamBody).toString(), body);
+    const { bytesReturned } = stream.calls;
+    assert.ok(bytesReturned >= least && bytesReturned <= most, `${bytesReturned} bytes`);
+    stream.finish();
+    rig.process.assertClean();
+  }
+});
+
 test("GET, HEAD and an empty POST are picked for by their headers", () => {
   const rig = bodyRig();
   for (const method of ["GET", "HEAD", "POST"]) assertPicked(rig.send({ method }));
