@@ -1,4 +1,5 @@
 import { PickerError } from "./errors.ts";
+import { environmentName, parseFlags } from "./flags.ts";
 import type { TlsClient } from "./model.ts";
 import type { ServerTls } from "./push/certificate-files.ts";
 import { FEED_CLUSTER } from "./xds/names.ts";
@@ -126,7 +127,10 @@ export function parseSettings(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
-  const flags = parseFlags(args);
+  const flags = parseFlags(
+    args,
+    Object.values(SETTINGS).map(({ flag }) => flag),
+  );
   const optional = (key: Key): string | undefined => {
     const setting: Setting = SETTINGS[key];
     return flags.get(setting.flag) ?? env[environmentName(setting.flag)] ?? setting.fallback;
@@ -178,28 +182,6 @@ export function settingsHelp(): string {
     return `  --${setting.flag.padEnd(22)} ${setting.help}${fallback}`;
   });
   return `Every flag can also be set as ${environmentName("flag-name")}.\n\n${lines.join("\n")}\n`;
-}
-
-function environmentName(flag: string): string {
-  return `INFERENCE_PICKER_${flag.toUpperCase().replaceAll("-", "_")}`;
-}
-
-function parseFlags(args: readonly string[]): ReadonlyMap<string, string> {
-  const known = new Set<string>(Object.values(SETTINGS).map((setting) => setting.flag));
-  const flags = new Map<string, string>();
-  for (let index = 0; index < args.length; index++) {
-    const arg = args[index]!;
-    const [, flag, inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
-    if (flag === undefined || !known.has(flag)) {
-      throw new PickerError("CONFIG_UNKNOWN_KEY", "is not a flag (try --help)", { path: arg, value: arg });
-    }
-    const value = inline ?? args[++index];
-    if (value === undefined) throw new PickerError("CONFIG_MISSING", "needs a value", { path: arg });
-    if (flags.has(flag))
-      throw new PickerError("CONFIG_DUPLICATE", "is given twice", { path: `--${flag}`, value });
-    flags.set(flag, value);
-  }
-  return flags;
 }
 
 function integer(key: Key, text: string, low: number, high: number): number {

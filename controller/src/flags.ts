@@ -1,0 +1,29 @@
+import { PickerError } from "./errors.ts";
+
+/**
+ * Reads a command line: `--flag value` or `--flag=value`, each flag once.
+ *
+ * @param known names without their dashes
+ * @throws PickerError CONFIG_UNKNOWN_KEY, CONFIG_MISSING or CONFIG_DUPLICATE, with the flag
+ */
+export function parseFlags(args: readonly string[], known: readonly string[]): ReadonlyMap<string, string> {
+  const flags = new Map<string, string>();
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index]!;
+    const [, flag, inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (flag === undefined || !known.includes(flag)) {
+      throw new PickerError("CONFIG_UNKNOWN_KEY", "is not a flag (try --help)", { path: arg, value: arg });
+    }
+    const value = inline ?? args[++index];
+    if (value === undefined) throw new PickerError("CONFIG_MISSING", "needs a value", { path: arg });
+    if (flags.has(flag))
+      throw new PickerError("CONFIG_DUPLICATE", "is given twice", { path: `--${flag}`, value });
+    flags.set(flag, value);
+  }
+  return flags;
+}
+
+/** The variable that stands for a flag where that is absent: `INFERENCE_PICKER_POOLS_FILE` for `pools-file`. */
+export function environmentName(flag: string): string {
+  return `INFERENCE_PICKER_${flag.toUpperCase().replaceAll("-", "_")}`;
+}
