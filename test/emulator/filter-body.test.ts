@@ -91,23 +91,27 @@ test("the request waits for its model, and no longer than the window after it", 
   rig.process.assertClean();
 });
 
-test("of a chunk that reaches behind the window no more is fetched than the pieces up to it", () => {
+test("of what lies behind the window nothing is fetched, however the body is cut", () => {
   const filler = "x".repeat(300_000);
   const body = `{"model":"llama","messages":[{"role":"user","content":"${filler}"}]}`;
   const free = bodyRig({ knownModelsOnly: false, requireModel: false });
   const ruled = bodyRig();
-  for (const [rig, least, most] of [
-    [free, 65_536, 65_536 + 64],
-    // Where the model is a rule, a second one must not slip by.
-    [ruled, body.length, body.length + 64],
-  ] as const) {
-    const stream = rig.send({ body: [body] });
-    assertPicked(stream);
-    assert.equal(Buffer.from(stream.upstreamBody).toString(), body);
-    const { bytesReturned } = stream.calls;
-    assert.ok(bytesReturned >= least && bytesReturned <= most, `${bytesReturned} bytes`);
-    stream.finish();
-    rig.process.assertClean();
+  for (const first of [body.length, 1000, 65_000, 65_536, 65_537, 100_000]) {
+    for (const [rig, least, most] of [
+      [free, 65_536, 65_536 + 64],
+      // Where the model is a rule, a second one must not slip by.
+      [ruled, body.length, body.length + 64],
+    ] as const) {
+      const stream = rig.send({
+        body: [body.slice(0, first), body.slice(first)].filter((chunk) => chunk !== ""),
+      });
+      assertPicked(stream);
+      assert.equal(Buffer.from(stream.upstreamBody).toString(), body);
+      const { bytesReturned } = stream.calls;
+      assert.ok(bytesReturned >= least && bytesReturned <= most, `cut at ${first}: ${bytesReturned} bytes`);
+      stream.finish();
+      rig.process.assertClean();
+    }
   }
 });
 

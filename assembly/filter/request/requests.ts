@@ -78,9 +78,11 @@ export class Requests {
     const state = this.table.add(contextId);
     state.api = api;
     state.startMs = monotonicMs();
-    state.byProperty = vm.picksByProperty(contextId);
+    const settings = vm.settingsOf(contextId);
+    state.byProperty = settings.pickByProperty;
     this.routing.remember(state, pool);
-    if ((flags & POOL_FLAG_READ_BODY) == 0 || !this.beginBody(state, api)) {
+    const mayWait = settings.readsBodies && (flags & POOL_FLAG_READ_BODY) != 0;
+    if (!mayWait || !this.beginBody(state, api)) {
       return this.decision.byHeaders(contextId, state, pool);
     }
     state.reading = true;
@@ -100,12 +102,15 @@ export class Requests {
     const table = this.vm.table;
     const limit = table.poolBodyLimit[pool];
     const window = min(table.poolBodyWindow[pool], limit);
+    // Behind the window nothing is read that nothing depends on, in the same chunk as in later ones.
+    const stopsEarly = !state.edits && !this.decision.binds(pool);
     const start = state.bodyBytes;
     let isWhole = endOfStream;
     for (let at: u32 = 0; at < arrived;) {
       // Nothing beyond the limit is read, however the body is cut.
       const room = limit - min(limit, state.bodyBytes);
-      const wanted = min(min(PIECE_BYTES, arrived - at), room);
+      let wanted = min(min(PIECE_BYTES, arrived - at), room);
+      if (stopsEarly && state.bodyBytes < window) wanted = min(wanted, window - state.bodyBytes);
       if (wanted == 0) {
         if (!scanner.modelSeen) {
           state.limitBytes = limit;
@@ -126,11 +131,9 @@ export class Requests {
       if (scanner.feed(arrivedPtr(), arrivedBytes()) == SCAN_MALFORMED) {
         return this.unscannable(contextId, state, pool, scanner);
       }
-      // Behind the window nothing is read that nothing depends on, in the same chunk as in later ones.
-      if (state.bodyBytes >= window && at < arrived && !state.edits && !this.decision.binds(pool)) {
-        if (!this.decision.isReady(state, pool, scanner)) continue;
+      if (stopsEarly && state.bodyBytes >= window && this.decision.isReady(state, pool, scanner)) {
+        if (at < arrived) isWhole = false;
         this.pass(state, arrived - at);
-        isWhole = false;
         break;
       }
     }
