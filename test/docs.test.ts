@@ -387,10 +387,8 @@ describe("docs/settings.md", () => {
   const page = read("docs/settings.md");
 
   it("shows the controller's --help", () => {
-    const help = execFileSync(process.execPath, ["--import", "tsx", "controller/src/main.ts", "--help"], {
-      cwd: ROOT,
-      encoding: "utf8",
-    });
+    const command = ["--import", "tsx", "controller/src/main.ts", "controller", "--help"];
+    const help = execFileSync(process.execPath, command, { cwd: ROOT, encoding: "utf8" });
     assert.equal(blocks(page).find(({ mark }) => mark === "<!-- help -->")?.text, help.trimEnd());
   });
 

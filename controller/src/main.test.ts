@@ -47,10 +47,22 @@ describe("the controller's process", () => {
     assert.doesNotMatch(err, /\n.*\n/);
   });
 
-  it("explains its flags", async () => {
-    const { code, out } = await run(["--help"]);
+  it("explains its flags, and the other commands", async () => {
+    const { code, out } = await run(["controller", "--help"]);
     assert.equal(code, 0);
     assert.match(out, /--pools-file/);
+    const commands = await run(["--help"]);
+    assert.equal(commands.code, 0);
+    assert.match(commands.out, /^ {2}controller {2}.*default/m);
+  });
+
+  it("has a version and no command that is not listed", async () => {
+    const version = await run(["--version"]);
+    assert.equal(version.code, 0);
+    assert.match(version.out, /^inference-picker \d+\.\d+\.\d+\n$/);
+    const unknown = await run(["serve"]);
+    assert.equal(unknown.code, 2);
+    assert.match(unknown.err, /^"serve" is no command\n/);
   });
 
   it("writes Envoy's configuration with the port it got, and ends with 0 on a signal", async () => {
