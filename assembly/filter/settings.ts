@@ -31,6 +31,9 @@ export const MAX_FEEDS: i32 = 8;
  *                                          header, which makes Envoy choose the route anew, or as filter
  *                                          state, from which a header_mutation filter behind this one
  *                                          writes the header without that
+ *   body        "read" (default) or "pass"   whether a request may wait for its body. Where the host was not
+ *                                          told `allow_on_headers_stop_iteration`, one that waits never gets
+ *                                          it and hangs: there it must be "pass", and headers and load decide
  *   metrics     "envoy" (default) or "none"   whether requests and tokens by model show on Envoy's own page,
  *                                          where the bootstrap's stats_tags make labels of them; the
  *                                          controller has them in any case
@@ -44,6 +47,7 @@ export class Settings {
   readonly feeds: FeedTarget[] = [];
   node: string = "";
   pickByProperty: bool = false;
+  readsBodies: bool = true;
   metricsOnPage: bool = true;
   /** Empty when the configuration is good. */
   error: string = "";
@@ -70,8 +74,9 @@ export class Settings {
       else if (key == "feeds") this.readFeeds(reader);
       else if (key == "node") this.node = reader.text(key);
       else if (key == "pick") this.pickByProperty = choice(reader, key, "property", "header");
+      else if (key == "body") this.readsBodies = choice(reader, key, "read", "pass");
       else if (key == "metrics") this.metricsOnPage = choice(reader, key, "envoy", "none");
-      else reader.fail(key, "unknown key (known: generation, feeds, tickMs, node, pick, metrics)");
+      else reader.fail(key, "unknown key (known: generation, feeds, tickMs, node, pick, body, metrics)");
     }
   }
 

@@ -30,8 +30,8 @@ const MISSED_TICKS: i32 = 2;
 /**
  * What one Wasm VM (a worker, or the main thread) knows. A VM can hold several root contexts at once,
  * since Envoy keeps those of a replaced configuration for minutes: table and counts belong to the VM,
- * one root, the active one, does the VM's periodic work under its settings, and how a pick leaves the
- * filter is each root's own.
+ * one root, the active one, does the VM's periodic work under its settings; how a pick leaves the
+ * filter, and whether bodies are waited for, is each root's own.
  */
 export class Vm {
   readonly table: Table = new Table();
@@ -60,9 +60,9 @@ export class Vm {
   /** The root context that registered the slot's queue: queues wake only whoever registered last. */
   private queueOwner: u32 = 0;
   private decodedVersion: u32 = 0;
-  /** The stream made last, and how its root wants picks. */
+  /** The stream made last, and the settings of its root. */
   private newestStream: u32 = 0;
-  private newestByProperty: bool = false;
+  private newestSettings: Settings = new Settings();
   private readonly picksCounter: Counter = new Counter("inference_picker.picks");
   /** Bytes by which the memories of all VMs grew after their start: flat once load has been at its highest. */
   private readonly memoryGrowth: Counter = new Counter("inference_picker.memory_growth_bytes");
@@ -190,12 +190,12 @@ export class Vm {
   began(stream: u32, root: u32): void {
     const found = this.roots.find(root);
     this.newestStream = stream;
-    this.newestByProperty = (found != null ? found.settings : this.settings).pickByProperty;
+    this.newestSettings = found != null ? found.settings : this.settings;
   }
 
-  /** How the root of the stream wants picks; to be asked at the stream's headers. */
-  picksByProperty(stream: u32): bool {
-    return stream == this.newestStream ? this.newestByProperty : this.settings.pickByProperty;
+  /** Those of the stream's root; to be asked at the stream's headers. */
+  settingsOf(stream: u32): Settings {
+    return stream == this.newestStream ? this.newestSettings : this.settings;
   }
 
   /** A root context is being taken down, or a stream has ended. */

@@ -23,6 +23,7 @@ test("a wrong configuration is refused with the path and the bound", () => {
   assert.match(refusal('{"feeds":[{"cluster":""}]}'), /feeds\[0\]\.cluster/);
   assert.match(refusal('{"feeds":[{"cluster":"a","port":1}]}'), /feeds\[0\]\.port/);
   assert.match(refusal('{"pick":"metadata"}'), /pick.*metadata/);
+  assert.match(refusal('{"body":"always"}'), /body.*always.*pass.*read/);
   assert.match(refusal('{"metrics":"statsd"}'), /metrics.*statsd.*none.*envoy/);
   for (const text of ["[]", "{", '{"tickMs":25', "null", "{}x", "\u0000"]) refusal(text);
 });

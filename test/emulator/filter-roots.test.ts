@@ -132,3 +132,25 @@ test("a root that stops ticking without a word is succeeded within four seconds"
   assert.equal(rig.report(rig.streams()[0]).node, "next");
   rig.process.assertClean();
 });
+
+test("where bodies are not waited for, headers and load decide at once; another root's requests still wait", () => {
+  const rig = rigWith({ pick: "header", body: "pass" });
+  const passing = rig.deployment;
+  const reading = rig.deploy({ pick: "header", body: "read", node: "other" });
+  for (const [deployment, sent] of [
+    [passing, true],
+    [reading, false],
+    [passing, true],
+  ] as const) {
+    rig.deployment = deployment;
+    const stream = rig.open(BODY);
+    stream.sendHeaders(false);
+    assert.equal(stream.upstreamHeaders !== undefined, sent);
+    assert.equal(picksOf(stream).length > 0, sent);
+    stream.sendBody(BODY.body[0]!, false);
+    stream.sendBody(BODY.body[1]!, true);
+    assert.equal(wayOf(stream), "header");
+    assert.equal(stream.localResponse, undefined);
+  }
+  rig.process.assertClean();
+});

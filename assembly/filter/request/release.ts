@@ -82,7 +82,7 @@ export class Release {
         "no endpoint of pool " + text(table.poolNamePtr(pool), table.poolNameBytes(pool)) + " is ready",
       );
     }
-    const byProperty = known != null ? known.byProperty : vm.picksByProperty(contextId);
+    const byProperty = known != null ? known.byProperty : vm.settingsOf(contextId).pickByProperty;
     this.name(count, table.poolFailureMode[pool], byProperty);
     if (known != null && known.row >= 0) {
       const reason = this.reasons.of(
