@@ -25,13 +25,20 @@ const ASSEMBLY: Readonly<Record<string, readonly string[]>> = {
  * the shared vocabulary below; what is not listed here (wiring, commands, pages) may import any concern.
  */
 const CONTROLLER: Readonly<Record<string, readonly string[]>> = {
-  sources: [],
+  kubernetes: [],
+  sources: ["kubernetes"],
+  status: ["kubernetes", "sources"],
   scrape: [],
   table: [],
   push: ["table"],
   xds: [],
 };
-const VOCABULARY = ["controller/src/model.ts", "controller/src/errors.ts", "controller/src/timer.ts"];
+const VOCABULARY = [
+  "controller/src/model.ts",
+  "controller/src/errors.ts",
+  "controller/src/timer.ts",
+  "controller/src/telemetry/logger.ts",
+];
 const LAYOUT = "assembly/wire/layout.ts";
 /** Concerns that read the format's constants: the feed writes it, and a source refuses what would not fit. */
 const LAYOUT_READERS = ["sources", "table", "push"];

@@ -224,7 +224,8 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     });
     closers.push(() => resolver.close());
     let problem: string | null = null;
-    const pools = watchPoolsFile(settings.poolsFile, {
+    if (settings.source.kind !== "file") throw new Error("only a pools file is read");
+    const pools = watchPoolsFile(settings.source.poolsFile, {
       onInventory: (read) => {
         problem = null;
         configured = read;

@@ -1,7 +1,9 @@
+import { hostname } from "node:os";
 import { PickerError } from "./errors.ts";
 import { environmentName, parseFlags } from "./flags.ts";
 import type { TlsClient } from "./model.ts";
 import type { ServerTls } from "./push/certificate-files.ts";
+import type { KubernetesSourceSettings } from "./sources/kubernetes/settings.ts";
 import { FEED_CLUSTER } from "./xds/names.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
@@ -13,9 +15,35 @@ export interface Listen {
   readonly port: number;
 }
 
+export interface FileSettings {
+  readonly kind: "file";
+  readonly poolsFile: string;
+}
+
+/** An object's place. */
+export interface NamespacedName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface KubernetesSettings extends KubernetesSourceSettings {
+  readonly kind: "kubernetes";
+  /** A pools file with `routes` alone. Absent: one route `/`. */
+  readonly routesFile?: string | undefined;
+  /** Absent: the service account's token where one is mounted, else what kubectl would use. */
+  readonly kubeconfig?: string | undefined;
+  /** The Gateway in whose name statuses are written. Absent: no status is written. */
+  readonly parent?: NamespacedName | undefined;
+  /** Absent: `inference-picker` in the controller's own namespace. */
+  readonly lease?: NamespacedName | undefined;
+  /** Whom the Lease names as its holder. */
+  readonly identity: string;
+}
+
 /** The controller's settings; the defaults stand in SETTINGS below and nowhere else. */
 export interface Settings {
-  readonly poolsFile: string;
+  /** Where pools and routes come from. */
+  readonly source: FileSettings | KubernetesSettings;
   /** ADS and feed, one port. */
   readonly rpc: Listen;
   readonly rpcTls?: ServerTls | undefined;
@@ -56,7 +84,23 @@ interface Setting {
 
 /** Flag `--pools-file`, environment `INFERENCE_PICKER_POOLS_FILE`; a flag wins. */
 const SETTINGS = {
-  poolsFile: { flag: "pools-file", help: "pools and routes (YAML); watched" },
+  source: { flag: "source", fallback: "file", help: "where pools come from: file, kubernetes" },
+  poolsFile: { flag: "pools-file", help: "pools and routes (YAML), with kubernetes routes alone; watched" },
+  kubeconfig: { flag: "kubeconfig", help: "how to reach the API server; default: as a Pod, or as kubectl" },
+  namespace: { flag: "namespace", help: "the only namespace to watch; default: all" },
+  parent: { flag: "parent", help: "Gateway in whose name statuses are written, namespace/name" },
+  pickerRef: {
+    flag: "picker-ref",
+    fallback: "ignore",
+    help: "pools that name an endpoint picker: ignore, take-over",
+  },
+  clusterDomain: { flag: "cluster-domain", fallback: "cluster.local", help: "domain of Services" },
+  istio: { flag: "istio", fallback: "false", help: "map Istio's clusters to pools: true, false" },
+  lease: {
+    flag: "lease",
+    help: "Lease of the one that writes, namespace/name; default: inference-picker in the own namespace",
+  },
+  identity: { flag: "identity", help: "name in the Lease; default: $POD_NAME, or the host's name" },
   listen: { flag: "listen", fallback: "127.0.0.1:18000", help: "ADS and feed (gRPC), host:port" },
   tlsCert: { flag: "tls-cert", help: "certificate of the gRPC port (PEM)" },
   tlsKey: { flag: "tls-key", help: "its private key (PEM)" },
@@ -145,7 +189,10 @@ export function parseSettings(
   };
   const pushIntervalMs = integer("pushInterval", required("pushInterval"), 10, 10_000);
   return {
-    poolsFile: required("poolsFile"),
+    source:
+      oneOf("source", required("source"), ["file", "kubernetes"]) === "file"
+        ? fileSettings(required("poolsFile"), optional)
+        : kubernetesSettings(required, optional, env),
     rpc: listen("listen", required("listen")),
     rpcTls: serverTls(optional("tlsCert"), optional("tlsKey"), optional("tlsClientCa")),
     web: listen("webListen", required("webListen")),
@@ -172,6 +219,48 @@ export function parseSettings(
     ),
     maxHeapBytes: integer("maxHeap", required("maxHeap"), 2 ** 26, 2 ** 40),
     maxConnections: integer("maxConnections", required("maxConnections"), 1, 10_000_000),
+  };
+}
+
+/** What means nothing without the API server, and has no default that would stand there unasked. */
+const KUBERNETES_ONLY = ["kubeconfig", "namespace", "parent", "lease", "identity"] as const;
+
+function fileSettings(poolsFile: string, optional: (key: Key) => string | undefined): FileSettings {
+  for (const key of KUBERNETES_ONLY) {
+    const value = optional(key);
+    if (value === undefined || value === "") continue;
+    throw new PickerError("CONFIG_CONFLICT", "needs --source kubernetes", {
+      path: `--${SETTINGS[key].flag}`,
+      value,
+      bound: "kubernetes",
+    });
+  }
+  return { kind: "file", poolsFile };
+}
+
+function kubernetesSettings(
+  required: (key: Key) => string,
+  optional: (key: Key) => string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): KubernetesSettings {
+  // A chart writes what is not set as an empty variable.
+  const given = (key: Key): string | undefined => optional(key) || undefined;
+  const place = (key: Key): NamespacedName | undefined => {
+    const text = given(key);
+    return text === undefined ? undefined : namespacedName(key, text);
+  };
+  const namespace = given("namespace");
+  return {
+    kind: "kubernetes",
+    routesFile: given("poolsFile"),
+    kubeconfig: given("kubeconfig"),
+    namespace: namespace === undefined ? undefined : name("namespace", namespace),
+    parent: place("parent"),
+    pickerRef: oneOf("pickerRef", required("pickerRef"), ["ignore", "take-over"]),
+    clusterDomain: name("clusterDomain", required("clusterDomain")),
+    istio: oneOf("istio", required("istio"), ["true", "false"]) === "true",
+    lease: place("lease"),
+    identity: given("identity") ?? (env.POD_NAME || hostname()),
   };
 }
 
@@ -211,6 +300,27 @@ function names(key: Key, text: string, atMost: number): readonly string[] {
     path: `--${SETTINGS[key].flag}`,
     value: text,
     bound: atMost,
+  });
+}
+
+/** Of a namespace, an object or a domain. */
+const KUBERNETES_NAME = /^[a-z0-9](?:[-a-z0-9.]{0,251}[a-z0-9])?$/;
+
+function name(key: Key, text: string): string {
+  if (KUBERNETES_NAME.test(text)) return text;
+  throw new PickerError("CONFIG_FORMAT", `${JSON.stringify(text)} is not a name of a-z, 0-9, - and .`, {
+    path: `--${SETTINGS[key].flag}`,
+    value: text,
+  });
+}
+
+function namespacedName(key: Key, text: string): NamespacedName {
+  const [namespace = "", name = "", ...rest] = text.split("/");
+  if (rest.length === 0 && [namespace, name].every((part) => KUBERNETES_NAME.test(part)))
+    return { namespace, name };
+  throw new PickerError("CONFIG_FORMAT", `${JSON.stringify(text)} is not namespace/name`, {
+    path: `--${SETTINGS[key].flag}`,
+    value: text,
   });
 }
 
