@@ -37,7 +37,7 @@ const priority = integer(-MAX_PRIORITY - 1, MAX_PRIORITY);
 const notMapping = checked<never>((input) => ({ refused: `${show(input)} is not a mapping` }));
 
 /** A mapping of these keys and no others; valibot's own object schemas take lists for objects. */
-function mapping<const Entries extends v.ObjectEntries>(
+export function mapping<const Entries extends v.ObjectEntries>(
   entries: Entries,
 ): v.GenericSchema<unknown, v.InferOutput<v.StrictObjectSchema<Entries, undefined>>> {
   const schema = v.strictObject(entries);
@@ -59,7 +59,7 @@ function shorthand<Short extends v.GenericSchema, Long extends v.GenericSchema>(
 }
 
 /** `false`, or the mapping. */
-function falseOr<const Long extends v.GenericSchema>(
+export function falseOr<const Long extends v.GenericSchema>(
   long: Long,
 ): v.GenericSchema<unknown, false | v.InferOutput<Long>> {
   const no = checked<false>((value) =>
@@ -80,18 +80,17 @@ const tls = mapping({
 });
 
 /** No defaults here: an endpoint's keys override the pool's, and SCRAPE_DEFAULTS fill the rest. */
-const scrape = falseOr(
-  mapping({
-    interval: v.optional(duration("50ms", "1h")),
-    timeout: v.optional(duration("10ms", "1m")),
-    path: v.optional(text(1024, URL_PATH)),
-    port: v.optional(integer(1, 65535)),
-    maxPage: v.optional(size("16KiB", "16MiB")),
-    tokenFile: v.optional(path),
-    tokenEnv: v.optional(environmentName),
-    tls: v.optional(tls),
-  }),
-);
+const scrapeEntries = {
+  interval: v.optional(duration("50ms", "1h")),
+  timeout: v.optional(duration("10ms", "1m")),
+  path: v.optional(text(1024, URL_PATH)),
+  port: v.optional(integer(1, 65535)),
+  maxPage: v.optional(size("16KiB", "16MiB")),
+  tokenFile: v.optional(path),
+  tokenEnv: v.optional(environmentName),
+  tls: v.optional(tls),
+};
+const scrape = falseOr(mapping(scrapeEntries));
 
 /**
  * A scrape of a busy vLLM was seen to take 600 ms, so the timeout stands well above; an endpoint has
@@ -149,7 +148,7 @@ const discoverModels = falseOr(
   }),
 );
 
-const pool = mapping({
+const poolEntries = {
   name,
   namespace: v.optional(text(63, NAME), "default"),
   profile: v.optional(word("epp", "least-request", "round-robin", "random", "weighted"), "epp"),
@@ -209,7 +208,8 @@ const pool = mapping({
   apiKeyEnv: v.optional(environmentName),
   scrape: v.optional(scrape, {}),
   endpoints: v.array(endpoint),
-});
+};
+const pool = mapping(poolEntries);
 
 const route = mapping({
   /** Default: `route-` and a hash of what the route matches. */
@@ -233,6 +233,35 @@ export const POOLS_FILE = mapping({
   /** Default: one route `/` to the first pool. */
   routes: v.optional(v.array(route)),
 });
+
+/** Keys that a pool and its scrapes have whatever source they come from, and no way to name a secret. */
+export const SHARED_ENTRIES = {
+  pool: without(
+    poolEntries,
+    "name",
+    "namespace",
+    "objectives",
+    "endpoints",
+    "scrape",
+    "apiKeyFile",
+    "apiKeyEnv",
+  ),
+  scrape: without(scrapeEntries, "tokenFile", "tokenEnv"),
+};
+
+function without<const Entries extends v.ObjectEntries, const Key extends keyof Entries>(
+  entries: Entries,
+  ...keys: readonly Key[]
+): Omit<Entries, Key> {
+  const dropped: readonly PropertyKey[] = keys;
+  return Object.fromEntries(Object.entries(entries).filter(([key]) => !dropped.includes(key))) as Omit<
+    Entries,
+    Key
+  >;
+}
+
+/** A pools file beside another source of pools. */
+export const ROUTES_FILE = mapping({ routes: v.array(route) });
 
 export type ParsedPoolsFile = v.InferOutput<typeof POOLS_FILE>;
 export type ParsedPool = v.InferOutput<typeof pool>;

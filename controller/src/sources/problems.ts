@@ -14,14 +14,33 @@ export interface Problems {
   ): void;
 }
 
-/** Reads a secret's text; undefined after adding a problem. The value never enters a message. */
-export type ReadSecret = (file: string, path: Path) => string | undefined;
+/** A Secret of the pool's namespace, and the key in it. */
+export interface SecretReference {
+  readonly name: string;
+  readonly key: string;
+}
+
+/** Where a mapping says that its secrets are; which of the keys there are depends on the source. */
+export interface SecretKeys {
+  readonly apiKeyFile?: string | undefined;
+  readonly apiKeyEnv?: string | undefined;
+  readonly apiKeySecret?: SecretReference | undefined;
+  readonly tokenFile?: string | undefined;
+  readonly tokenEnv?: string | undefined;
+  readonly tokenSecret?: SecretReference | undefined;
+}
 
 export interface BuildContext {
   readonly problems: Problems;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of a file that TLS needs. */
   readonly absolute: (path: string) => string;
-  readonly readSecret: ReadSecret;
+  /**
+   * The secret that a mapping names, if it names one; undefined too after adding a problem. The value never enters
+   * a message.
+   *
+   * @param path the mapping's
+   */
+  readonly secretOf: (holder: SecretKeys, key: "apiKey" | "token", path: Path) => string | undefined;
 }
 
 const MAX_SECRET_BYTES = 16 * 1024;

@@ -9,7 +9,11 @@ import { formatPath, type Path, type Problems, refuseDuplicates } from "./proble
  * Of several rules for one name, and of several for any, the first counts and the others are left out; a
  * name that has its targets in `models` may have none in `rewrites`.
  */
-export function toRewrites(parsed: ParsedPool, path: Path, problems: Problems): readonly RewriteRule[] {
+export function toRewrites(
+  parsed: Pick<ParsedPool, "models" | "rewrites">,
+  path: Path,
+  problems: Problems,
+): readonly RewriteRule[] {
   const exact = new Map<string, RewriteRule>();
   /** Names with targets in `models`, and where. */
   const inModels = new Map<string, Path>();
@@ -41,7 +45,7 @@ export function toRewrites(parsed: ParsedPool, path: Path, problems: Problems): 
   return any === undefined ? [...exact.values()] : [...exact.values(), any];
 }
 
-function toTargets(parsed: ParsedTargets, rule: Path, problems: Problems): RewriteRule["targets"] {
+export function toTargets(parsed: ParsedTargets, rule: Path, problems: Problems): RewriteRule["targets"] {
   const path = [...rule, "targets"];
   const count = parsed.length;
   if (count < 1 || count > MAX_RULE_TARGETS) {

@@ -1,0 +1,135 @@
+import * as v from "valibot";
+import { type Document, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { PickerError } from "../errors.ts";
+import { show, withheld } from "./checked.ts";
+import { refuseDeepNesting } from "./nesting.ts";
+import { formatPath, type Path, type Problems } from "./problems.ts";
+
+/** Aliases expand at most this often: a page of them could otherwise grow without bound. */
+const MAX_ALIASES = 1000;
+
+export interface ReadDocument<Value> {
+  /** Undefined if what was read is not of the schema; `found` says why. */
+  readonly value: Value | undefined;
+  /** Adds to `found`, with the line at which a path stands in the text. */
+  readonly problems: Problems;
+  readonly found: readonly PickerError[];
+}
+
+export interface DocumentOptions<Value> {
+  readonly schema: v.GenericSchema<unknown, Value>;
+  /** What the text is called in messages. */
+  readonly path: string;
+  /** What is named in place of a secret, such as `a file or a variable`. */
+  readonly secretsIn: string;
+}
+
+/**
+ * A YAML text read by a schema.
+ * @throws PickerError POOLS_FILE_SYNTAX for what is no YAML, or nests too deep
+ */
+export function readDocument<Value>(source: string, options: DocumentOptions<Value>): ReadDocument<Value> {
+  refuseDeepNesting(source, options.path);
+  const lines = new LineCounter();
+  const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
+  const [broken] = document.errors;
+  if (broken !== undefined) {
+    throw new PickerError("POOLS_FILE_SYNTAX", broken.message, {
+      path: options.path,
+      line: lines.linePos(broken.pos[0]).line,
+      cause: broken,
+    });
+  }
+  const found: PickerError[] = [];
+  const problems: Problems = {
+    add(code, path, message, detail = {}) {
+      found.push(
+        new PickerError(code, message, {
+          ...detail,
+          path: formatPath(path),
+          line: lineOf(document, lines, path),
+        }),
+      );
+    },
+  };
+  return { value: validate(document, options, problems), problems, found };
+}
+
+/** One error of all that was found: a line a problem, the first one's path, value and bound. */
+export function invalid(found: readonly PickerError[]): PickerError {
+  const [first] = found;
+  return new PickerError("POOLS_FILE_INVALID", found.map((problem) => problem.message).join("\n"), {
+    value: first?.value,
+    bound: first?.bound,
+    cause: new AggregateError(found),
+  });
+}
+
+function validate<Value>(
+  document: Document.Parsed,
+  { schema, secretsIn }: DocumentOptions<Value>,
+  problems: Problems,
+): Value | undefined {
+  let raw: unknown;
+  try {
+    raw = document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (cause) {
+    problems.add("CONFIG_FORMAT", [], cause instanceof Error ? cause.message : String(cause), { cause });
+    return undefined;
+  }
+  const result = v.safeParse(schema, raw);
+  if (result.success) return result.output;
+  for (const issue of result.issues) addIssue(issue, secretsIn, problems);
+  return undefined;
+}
+
+function addIssue(issue: v.BaseIssue<unknown>, secretsIn: string, problems: Problems): void {
+  const path: Path = (issue.path ?? []).map((item) => {
+    const { key } = item as { readonly key: unknown };
+    return typeof key === "number" ? key : String(key);
+  });
+  const secret = mayHoldSecret(path);
+  const shown = secret ? withheld : show;
+  const value = secret ? undefined : issue.input;
+  const last = issue.path?.at(-1) as { readonly origin?: string } | undefined;
+  if (last?.origin === "key" && issue.expected === "never") {
+    const key = String(path.at(-1));
+    const inline = SECRET_KEY.test(key);
+    const hint = inline ? `; secrets are not written here, name ${secretsIn}` : "";
+    problems.add("CONFIG_UNKNOWN_KEY", path, `is not a known key${hint}`, { value: key });
+  } else if (last?.origin === "key") {
+    problems.add("CONFIG_MISSING", path, "is missing", { bound: "required" });
+  } else if (issue.kind === "schema") {
+    const wanted = issue.expected === "Array" ? "a list" : "a mapping";
+    problems.add("CONFIG_TYPE", path, `${shown(issue.input)} is not ${wanted}`, { value, bound: wanted });
+  } else {
+    const code = issue.expected === null ? "CONFIG_FORMAT" : "CONFIG_RANGE";
+    problems.add(code, path, issue.message, { value, bound: issue.expected ?? undefined });
+  }
+}
+
+/** Keys that look as if a secret, or its place, were written where it has none. */
+const SECRET_KEY = /^(api_?key|token|bearer_?token|password|secret)(?:File|Env|Secret)?$/i;
+
+/** Places where a secret is pasted by mistake; the schema withholds their values from its messages too. */
+function mayHoldSecret(path: Path): boolean {
+  return path.some((key) => /^(?:(?:apiKey|token)(?:Env|File|Secret)|tls)$/.test(String(key)));
+}
+
+/** 1-based line of the deepest node of the path that the text holds; of a key, where it is written. */
+function lineOf(document: Document.Parsed, lines: LineCounter, path: Path): number | undefined {
+  let node: unknown = document.contents;
+  let offset: number | undefined;
+  for (const key of path) {
+    if (isMap(node)) {
+      const pair = node.items.find((item) => isPair(item) && String(item.key) === String(key));
+      if (pair === undefined) break;
+      offset = (pair.key as Node | null)?.range?.[0] ?? offset;
+      node = pair.value;
+    } else if (isSeq(node)) {
+      node = node.items[Number(key)];
+      offset = (node as Node | undefined)?.range?.[0] ?? offset;
+    } else break;
+  }
+  return offset === undefined ? undefined : lines.linePos(offset).line;
+}
