@@ -17,7 +17,8 @@ export type ErrorCode =
   | "MODEL_LIST_FAILED"
   | "TABLE_BOUND"
   | "TABLE_VALUE"
-  | "WIRE_REFUSED";
+  | "WIRE_REFUSED"
+  | "KUBECONFIG_UNUSABLE";
 
 export interface ErrorDetail {
   /** Where: a configuration path such as `pools[0].scrape.interval`, or a column's name. */
