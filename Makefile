@@ -33,7 +33,7 @@ MISSING := $(if $(wildcard node_modules/.package-lock.json),,reinstall) $(if $(w
 
 # No half-written module survives a failed or interrupted compilation.
 .DELETE_ON_ERROR:
-.PHONY: help setup build run smoke test fuzz lint bench clean reinstall
+.PHONY: help setup build run smoke test fuzz lint oci bench clean reinstall
 
 help: ## List the targets and the variables
 	@echo 'Targets'
@@ -97,6 +97,9 @@ lint: build/.setup ## Format and lint both languages, check the types
 	@npx --no-install biome check --error-on-warnings .
 	@npx --no-install prettier --check --log-level warn 'assembly/**/*.ts' '!assembly/**/*.d.ts'
 	@npx --no-install tsc -p .
+
+oci: build/inference-picker.wasm ## The filter as an OCI image layout in build/oci, for registries; prints its digest
+	@exec $(TSX) deploy/oci/main.ts $< build/oci
 
 bench: build ## CPU and latency as ratios to plain Envoy; writes build/bench.json
 	@exec $(TSX) test/bench/main.ts
