@@ -33,7 +33,7 @@ MISSING := $(if $(wildcard node_modules/.package-lock.json),,reinstall) $(if $(w
 
 # No half-written module survives a failed or interrupted compilation.
 .DELETE_ON_ERROR:
-.PHONY: help setup build run smoke test fuzz lint oci bench clean reinstall
+.PHONY: help setup build run smoke test fuzz lint oci bench kube-programs e2e-kube e2e-istio clean reinstall
 
 help: ## List the targets and the variables
 	@echo 'Targets'
@@ -103,6 +103,15 @@ oci: build/inference-picker.wasm ## The filter as an OCI image layout in build/o
 
 bench: build ## CPU and latency as ratios to plain Envoy; writes build/bench.json
 	@exec $(TSX) test/bench/main.ts
+
+kube-programs: build/.setup ## Build what the tests on a cluster run, once, into ~/.cache; needs Go
+	@$(TSX) test/kubernetes/programs/build.ts
+
+e2e-kube: build kube-programs ## The tests on a real API server, with Pods as processes
+	@exec $(TSX) test/run.ts test/kubernetes
+
+e2e-istio: build kube-programs ## The tests with a real istiod and its Envoy
+	@exec $(TSX) test/run.ts test/istio
 
 clean: ## Remove what was built and installed
 	@rm -rf build node_modules

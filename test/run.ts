@@ -34,8 +34,8 @@ async function main(): Promise<void> {
           ["test/e2e", "test/cli"],
         ];
   for (const group of groups) {
-    // Files with a real Envoy in them share two cores: one at a time.
-    const concurrency = group.includes("test/e2e") ? 1 : 2;
+    // Files with a real Envoy or API server in them share two cores: one at a time.
+    const concurrency = group.some((place) => /^test\/(?:e2e|kubernetes|istio)/.test(place)) ? 1 : 2;
     const flags = ["--import", "tsx", "--test", "--test-reporter=spec", `--test-concurrency=${concurrency}`];
     add(total, await suite(group.join(" "), [...flags, ...group.flatMap(testFiles)], nodeCount));
   }
