@@ -333,6 +333,7 @@ function missingTermsOf(feed: FeedServer): (poolId: bigint) => readonly string[]
 function envoyViews(feed: FeedServer): readonly EnvoyView[] {
   return feed.reports().map((report) => ({
     node: report.node,
+    epoch: report.epoch.toString(),
     sequence: report.sequence.toString(),
     generation: report.generation.toString(),
     liveSlots: report.liveSlots,

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import type { Engine } from "../model.ts";
-import { MAX_ADAPTER_NAME_BYTES, MAX_ADAPTERS, readPage, sampleFromPage, splitAdapters } from "./engines.ts";
+import {
+  MAX_ADAPTER_NAME_BYTES,
+  MAX_ADAPTERS,
+  metricNames,
+  readPage,
+  sampleFromPage,
+  splitAdapters,
+} from "./engines.ts";
 import { MAX_WANTED_LINES, TooManySeries } from "./scanner.ts";
 
 function sample(engine: Engine, page: string) {
@@ -220,4 +227,19 @@ describe("a hostile page", () => {
       assert.throws(() => readPage("vllm", Buffer.from(line.repeat(MAX_WANTED_LINES + 1)), 0), TooManySeries);
     });
   }
+});
+
+describe("the names of an engine's metrics", () => {
+  it("are those by which a page is read", () => {
+    for (const engine of ["vllm", "sglang", "trtllm", "triton"] as const) {
+      const { queuedRequests, runningRequests, kvUsedRatio } = metricNames(engine);
+      const page = `${queuedRequests} 3\n${runningRequests} 5\n${kvUsedRatio} 0.5\n`;
+      assert.deepEqual(sample(engine, page), { queuedRequests: 3, runningRequests: 5, kvUsedRatio: 0.5 });
+    }
+  });
+
+  it("say where an engine tells of no adapters", () => {
+    assert.equal(metricNames("vllm").adapters, "vllm:lora_requests_info");
+    assert.equal(metricNames("sglang").adapters, undefined);
+  });
 });

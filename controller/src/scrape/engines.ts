@@ -80,6 +80,26 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
   ],
 };
 
+/** What an engine calls each measurement that picking goes by, labels in braces; absent: it has no such metric. */
+export function metricNames(engine: Engine): {
+  readonly queuedRequests: string;
+  readonly runningRequests: string;
+  readonly kvUsedRatio: string;
+  readonly adapters: string | undefined;
+} {
+  const named = (column: Column): string | undefined => {
+    const rule = RULES[engine].find((candidate) => candidate.column === column);
+    if (rule?.only === undefined) return rule?.family;
+    return `${rule.family}{${rule.only.label}="${rule.only.value}"}`;
+  };
+  return {
+    queuedRequests: named("queued")!,
+    runningRequests: named("running")!,
+    kvUsedRatio: named("kvUsed")!,
+    adapters: named("adapters"),
+  };
+}
+
 const ADAPTER_LABELS = ["max_lora", "running_lora_adapters", "waiting_lora_adapters"] as const;
 
 interface CompiledRule {

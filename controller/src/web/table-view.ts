@@ -62,7 +62,8 @@ export interface RewriteView {
 
 export interface EnvoyView {
   readonly node: string;
-  /** Sequence of the table it has applied. */
+  /** Epoch and sequence of the table it has applied: another epoch is another controller's. */
+  readonly epoch: string;
   readonly sequence: string;
   readonly generation: string;
   readonly liveSlots: number;
