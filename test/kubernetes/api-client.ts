@@ -1,5 +1,5 @@
 import { parseAllDocuments } from "yaml";
-import { Agent, type Dispatcher, request } from "undici";
+import { Agent, fetch, type Response } from "undici";
 
 /** An object as the server keeps it; tests read the rest as they need it. */
 export interface ApiObject {
@@ -35,9 +35,11 @@ export interface ObjectKind {
 }
 
 export interface WatchEvent {
-  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
+  readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
   readonly object: ApiObject;
 }
+
+export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface RequestOptions {
   readonly query?: Readonly<Record<string, string>>;
@@ -145,7 +147,8 @@ export class ApiClient {
   /**
    * One watch, until the server or `signal` ends it.
    *
-   * @throws ApiError as an answer; what else breaks a connection as it comes
+   * @throws ApiError as an answer or as an event (410: the version is older than what the server remembers, a list is due); what else
+   * breaks a connection as it comes
    */
   async watch(
     kind: ObjectKind,
@@ -159,18 +162,22 @@ export class ApiClient {
     const answer = await this.send("GET", path, { query: all }, signal);
     const decoder = new TextDecoder();
     let rest = "";
-    for await (const chunk of answer.body) {
-      const lines = (rest + decoder.decode(chunk as Buffer, { stream: true })).split("\n");
+    for await (const chunk of answer.body!) {
+      const lines = (rest + decoder.decode(chunk as Uint8Array, { stream: true })).split("\n");
       rest = lines.pop()!;
-      for (const line of lines) onEvent(JSON.parse(line) as WatchEvent);
+      for (const line of lines) {
+        const event = JSON.parse(line) as WatchEvent | { readonly type: "ERROR"; readonly object: Status };
+        if (event.type === "ERROR") throw errorOf(event.object.code, JSON.stringify(event.object));
+        onEvent(event);
+      }
     }
   }
 
   /** @throws ApiError */
-  async request<T>(method: Dispatcher.HttpMethod, path: string, options: RequestOptions = {}): Promise<T> {
+  async request<T>(method: Method, path: string, options: RequestOptions = {}): Promise<T> {
     const signal = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
     const answer = await this.send(method, path, options, signal);
-    const text = await answer.body.text();
+    const text = await answer.text();
     return (text.startsWith("{") ? JSON.parse(text) : text) as T;
   }
 
@@ -187,7 +194,7 @@ export class ApiClient {
   }
 
   private async onObject<T>(
-    method: Dispatcher.HttpMethod,
+    method: Method,
     reference: ObjectReference,
     { subresource, dryRun, ...options }: RequestOptions & WriteOptions,
   ): Promise<T> {
@@ -215,12 +222,12 @@ export class ApiClient {
   }
 
   private async send(
-    method: Dispatcher.HttpMethod,
+    method: Method,
     path: string,
     { query = {}, body, contentType }: RequestOptions,
     signal: AbortSignal,
-  ): Promise<Dispatcher.ResponseData> {
-    const answer = await request(`${this.url}${path}?${new URLSearchParams(query)}`, {
+  ): Promise<Response> {
+    const answer = await fetch(`${this.url}${path}?${new URLSearchParams(query)}`, {
       method,
       dispatcher: this.agent,
       signal,
@@ -230,8 +237,8 @@ export class ApiClient {
       },
       body: body === undefined ? null : JSON.stringify(body),
     });
-    if (answer.statusCode < 300) return answer;
-    throw errorOf(answer.statusCode, await answer.body.text());
+    if (answer.ok) return answer;
+    throw errorOf(answer.status, await answer.text());
   }
 }
 
@@ -248,6 +255,13 @@ interface ResourceList {
   }[];
 }
 
+/** What the server answers instead of an object. */
+interface Status {
+  readonly code: number;
+  readonly reason?: string;
+  readonly message?: string;
+}
+
 function versionPath(apiVersion: string): string {
   return apiVersion.includes("/") ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 }
@@ -258,7 +272,7 @@ function writeQuery({ dryRun }: WriteOptions): Readonly<Record<string, string>> 
 
 function errorOf(status: number, text: string): ApiError {
   try {
-    const { reason, message } = JSON.parse(text) as { readonly reason?: string; readonly message?: string };
+    const { reason, message } = JSON.parse(text) as Status;
     return new ApiError(status, reason ?? "", message ?? text);
   } catch {
     return new ApiError(status, "", text);

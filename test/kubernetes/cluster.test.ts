@@ -95,7 +95,7 @@ test("the audit log has each user's requests", async () => {
   );
 });
 
-test("killed and started again, the server is at the same address with the same objects, and watches can go on", async () => {
+test("killed and started again, the server is at the same address with the same objects, and watches go on from a new list", async () => {
   const kept = await cluster.admin.create(configMap("kept", "1"));
   const seen: string[] = [];
   const ending = new AbortController();
@@ -110,11 +110,20 @@ test("killed and started again, the server is at the same address with the same 
   await cluster.restartApiServer();
   const again = await cluster.admin.get(kept);
   assert.equal(again.metadata.uid, kept.metadata.uid);
+  // It remembers no event of its last life.
+  const tooOld = cluster.admin.watch(CONFIG_MAP, kept.metadata.resourceVersion!, onEvent, ending.signal);
+  await assert.rejects(tooOld, (error) => (error as ApiError).status === 410);
+  const path = "/api/v1/configmaps";
+  const list = await cluster.admin.request<{ readonly metadata: { readonly resourceVersion: string } }>(
+    "GET",
+    path,
+  );
+  const resumed = cluster.admin.watch(CONFIG_MAP, list.metadata.resourceVersion, onEvent, ending.signal);
   await cluster.admin.create(configMap("after", "1"));
-  const resumed = cluster.admin.watch(CONFIG_MAP, kept.metadata.resourceVersion!, onEvent, ending.signal);
   await until("the event of after the restart", () => seen.includes("after"));
   ending.abort();
   await assert.rejects(resumed);
+  assert.deepEqual(seen, ["before", "after"]);
 });
 
 test("a frozen server answers nothing, and all of it when it is thawed", async () => {
