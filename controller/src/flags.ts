@@ -10,7 +10,7 @@ export function parseFlags(args: readonly string[], known: readonly string[]): R
   const flags = new Map<string, string>();
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]!;
-    const [, flag, inline] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const [, flag, inline] = /^--([a-z0-9-]+)(?:=(.*))?$/s.exec(arg) ?? [];
     if (flag === undefined || !known.includes(flag)) {
       throw new PickerError("CONFIG_UNKNOWN_KEY", "is not a flag (try --help)", { path: arg, value: arg });
     }

@@ -53,7 +53,8 @@ function fill(line: string, values: Readonly<Record<string, unknown>>): string {
   });
 }
 
-function transportSocket(host: string, tls: TlsClient | undefined): unknown {
+/** TLS towards the controller, or none, as the JSON of a TransportSocket. */
+export function transportSocket(host: string, tls: TlsClient | undefined): unknown {
   if (tls === undefined) {
     return {
       name: "envoy.transport_sockets.raw_buffer",

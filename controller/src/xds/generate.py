@@ -33,6 +33,7 @@ WANTED = [
     "envoy.config.route.v3.route_pb2",
     # what they hold as Any
     "envoy.extensions.filters.http.header_mutation.v3.header_mutation_pb2",
+    "envoy.extensions.filters.http.header_to_metadata.v3.header_to_metadata_pb2",
     "envoy.extensions.filters.http.upstream_codec.v3.upstream_codec_pb2",
     "envoy.extensions.filters.http.wasm.v3.wasm_pb2",
     "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager_pb2",
