@@ -279,6 +279,8 @@ export class Reflector<T extends Stored> {
       this.#setState("watching");
       heardMs = nowMs();
       silenceMs = this.#limits.idleMs;
+      cancelIdle();
+      cancelIdle = setTimer(checkIdle, silenceMs);
       cancelProof = setTimer(() => this.#worked(), SHORT_WATCH_MS);
       const decoder = new LineDecoder(MAX_EVENT_BYTES);
       for await (const chunk of chunks) {
