@@ -31,7 +31,7 @@ async function main(): Promise<void> {
             "test/fuzz",
             "test/bench",
           ],
-          ["test/e2e", "test/cli"],
+          ["test/e2e", "test/cli", "test/deploy"],
         ];
   for (const group of groups) {
     // Files with a real Envoy or API server in them share two cores: one at a time.
