@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../../controller/src/cli/processes.ts";
@@ -75,7 +75,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 async function start(options: ClusterOptions): Promise<Cluster> {
   mkdirSync(CLUSTERS, { recursive: true });
   const [api, etcd, etcdPeer] = (await freePorts(3)) as [number, number, number];
-  const folder = mkdtempSync(join(CLUSTERS, "cluster-"));
+  removeLeftovers();
+  const folder = mkdtempSync(join(CLUSTERS, `cluster-${process.pid}-`));
   const plane = prepareControlPlane(folder, { api, etcd, etcdPeer }, options.users ?? []);
   const running = new RunningCluster(plane, options.audit ?? false);
   try {
@@ -84,6 +85,16 @@ async function start(options: ClusterOptions): Promise<Cluster> {
   } catch (error) {
     await running.stop();
     throw error;
+  }
+}
+
+/** What runs that were killed left; their programs went with them. */
+function removeLeftovers(): void {
+  for (const name of readdirSync(CLUSTERS)) {
+    const pid = /^cluster-(\d+)-/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+      rmSync(join(CLUSTERS, name), { recursive: true, force: true });
+    }
   }
 }
 

@@ -116,7 +116,5 @@ export function controllerManagerArgs({ folder }: ControlPlane, kubeconfig: stri
     "--secure-port=0",
     `--root-ca-file=${join(folder, "ca.pem")}`,
     `--service-account-private-key-file=${join(folder, "service-accounts.key")}`,
-    // A deployment's change is seen by its Pods within the second.
-    "--concurrent-deployment-syncs=2",
   ];
 }
