@@ -109,7 +109,10 @@ async function fill({ name, entry, make }: Piece): Promise<void> {
   const folder = mkdtempSync(join(cacheRoot(), `.${name}-`));
   try {
     await make(folder);
-    if (!existsSync(entry)) renameSync(folder, entry);
+    renameSync(folder, entry);
+  } catch (error) {
+    // Another build was there first.
+    if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY" || !existsSync(entry)) throw error;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
