@@ -15,6 +15,13 @@ export function statusOf(error: unknown): number | undefined {
   return error instanceof KubernetesError ? error.status : undefined;
 }
 
+/** For the log: what the server or the connection said; where we failed ourselves, where in the code. */
+export function describe(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof KubernetesError)) return { err: error };
+  const { status, reason, message } = error;
+  return { status, reason, error: message };
+}
+
 /** No whole answer came. */
 export const NO_ANSWER = 0;
 export const NOT_FOUND = 404;

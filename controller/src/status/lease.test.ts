@@ -105,7 +105,7 @@ describe("the lease", () => {
       // A process that is gone sends nothing, but nothing tells it that it does not lead: its own time does.
       a.state.isCutOff = true;
       const tookMs = await passUntil(() => b.lease.leading, [a.lease, b.lease], 60_000);
-      assert.ok(tookMs <= DURATION_MS, `${tookMs} ms after a death at ${deathMs}`);
+      assert.ok(tookMs <= 0.94 * DURATION_MS + 10, `${tookMs} ms after a death at ${deathMs}`);
       assert.equal(spec().leaseTransitions, 1);
       assert.equal(spec().holderIdentity, b.lease.identity);
       assert.deepEqual(a.state.changes, [true, false]);

@@ -1,6 +1,6 @@
 import type { Logger } from "../telemetry/logger.ts";
 import type { SetTimer } from "../timer.ts";
-import { type Api, CONFLICT, FIELD_MANAGER, microTime, NOT_FOUND, statusOf } from "./api.ts";
+import { type Api, CONFLICT, describe, FIELD_MANAGER, microTime, NOT_FOUND, statusOf } from "./api.ts";
 
 export interface LeaseOptions {
   readonly api: Api;
@@ -36,19 +36,21 @@ interface LeaseSpec {
 }
 
 /*
- * Everything as a share of the lease's duration (15 s), counted from when the last renewal that worked was sent:
+ * Everything is a share of the lease's duration (15 s), counted from when the last renewal that worked was sent:
  *
- *   0 ──── renew 5 s ──── the leader stops writing 10 s ── its last request has ended 13 s ── a candidate takes over ≥ 13.8 s
+ *   renewed again 5 s · the leader stops writing 10 s · its last request has ended 13 s · a candidate takes over 13.2 s
  *
- * A candidate counts from when it saw the renewal, at most one poll (1.2 s) after it was made, and takes over one poll
- * early: not before 13.8 s, and within 15 s of the renewal. No clock of another machine is ever read.
+ * A candidate counts from when it saw the renewal, at most one poll (0.9 s) after it was made: it never takes over before
+ * 13.2 s, and 14.1 s and a request's time after the renewal at the latest, so within 15 s of the holder's death. No clock of
+ * another machine is ever read.
  */
 const DEFAULT_DURATION_MS = 15_000;
 const DEFAULT_RENEW_MS = 5_000;
 const WRITING_SHARE = 2 / 3;
 const REQUEST_SHARE = 1 / 5;
-const POLL_SHARE = 0.08;
-const MIN_POLL_SHARE = 0.05;
+const TAKEOVER_SHARE = 0.88;
+const POLL_SHARE = 0.06;
+const MIN_POLL_SHARE = 0.04;
 /** Renewals come up to this share early, so that replicas that started together spread. */
 const RENEW_JITTER = 0.1;
 
@@ -122,7 +124,7 @@ export class LeaderLease {
         ...this.#renewed(),
       });
     } catch (error) {
-      this.#options.logger.info({ err: error }, "lease: not given back, the next one waits for its end");
+      this.#options.logger.info(describe(error), "lease: not given back, the next one waits for its end");
     }
   }
 
@@ -181,7 +183,7 @@ export class LeaderLease {
   }
 
   #untilTakeableMs({ atMs, durationMs }: { readonly atMs: number; readonly durationMs: number }): number {
-    return atMs + durationMs * (1 - POLL_SHARE) - this.#options.nowMs();
+    return atMs + durationMs * TAKEOVER_SHARE - this.#options.nowMs();
   }
 
   async #create(): Promise<void> {
@@ -253,7 +255,7 @@ export class LeaderLease {
   #failed(error: unknown): void {
     this.#changed();
     if (!this.#isFailing)
-      this.#options.logger.warn({ err: error }, "lease: cannot be read or renewed, tried again");
+      this.#options.logger.warn(describe(error), "lease: cannot be read or renewed, tried again");
     this.#isFailing = true;
   }
 

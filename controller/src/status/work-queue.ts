@@ -1,7 +1,7 @@
 import { KubernetesError } from "../kubernetes/kubernetes-error.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import type { SetTimer } from "../timer.ts";
-import { isLasting, NO_ANSWER, statusOf } from "./api.ts";
+import { describe, isLasting, NO_ANSWER, statusOf } from "./api.ts";
 import type { TokenBucket } from "./token-bucket.ts";
 
 export interface WorkQueueOptions {
@@ -118,10 +118,10 @@ export class WorkQueue {
   #failed(key: string, error: unknown, failures: number): void {
     const { logger, what } = this.#options;
     if (statusOf(error) === NO_ANSWER) {
-      if (!this.#isAway) logger.warn({ err: error }, `${what}: no answer, tried again`);
+      if (!this.#isAway) logger.warn(describe(error), `${what}: no answer, tried again`);
       this.#isAway = true;
     } else if (failures === 1) {
-      logger.warn({ object: key, err: error }, `${what}: cannot be written, tried again`);
+      logger.warn({ object: key, ...describe(error) }, `${what}: cannot be written, tried again`);
     }
   }
 

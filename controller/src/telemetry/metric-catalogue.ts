@@ -242,6 +242,21 @@ const CONTROLLER: readonly Metric[] = [
     [],
     "pools none of whose names resolves, and which keep their earlier endpoints",
   ),
+  gauge(
+    "inference_picker_leading",
+    [],
+    "1 while this controller holds the Lease and writes statuses and Events, else 0; absent where there are none to write",
+  ),
+  counter(
+    "inference_picker_status_writes_total",
+    ["result"],
+    "writes of InferencePools' statuses: `success`, `conflict` where somebody else had written in between and it was tried again, `failure`",
+  ),
+  counter(
+    "inference_picker_events_total",
+    ["result"],
+    "Events: `success`, `failure`, or `dropped` where a finding was gone before it could be written or too many stand",
+  ),
   gauge("inference_extension_info", ["build_ref"], "always 1; the controller's version"),
 ];
 

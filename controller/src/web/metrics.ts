@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import type { FeedServer } from "../push/feed-server.ts";
 import type { ModelListStats } from "../scrape/model-discovery.ts";
 import type { ScrapeStats } from "../scrape/scraper.ts";
+import type { StatusWriterStats } from "../status/writer.ts";
 import type { EndpointRow, PoolRow, TableRows } from "../table/rows.ts";
 import { accountsPage } from "../telemetry/accounts-page.ts";
 import type { AccountsTotals } from "../telemetry/accounts-totals.ts";
@@ -24,6 +25,8 @@ export interface MetricSources {
   readonly strandedPools: () => number;
   /** Errors of the pools file and of name resolution since the start, by code. */
   readonly configErrors: () => ReadonlyMap<string, number>;
+  /** Undefined where nobody is told: pools come from a file. */
+  readonly status?: (() => StatusWriterStats | undefined) | undefined;
   /** This program's. */
   readonly version: string;
 }
@@ -99,6 +102,7 @@ export function createMetrics(sources: MetricSources): MetricsPage {
   total(registry, "inference_picker_config_errors_total", (set) => {
     for (const [code, count] of sources.configErrors()) set(count, { code });
   });
+  statusMetrics(registry, () => sources.status?.());
   return {
     contentType: registry.contentType,
     text: async () => `${await registry.metrics()}\n${accountsPage(sources.accounts.list())}`,
@@ -133,6 +137,35 @@ function total(registry: Registry, name: string, read: (set: Set) => void): void
       read((value, values) => this.inc(values, value));
     },
   });
+}
+
+function statusMetrics(registry: Registry, stats: () => StatusWriterStats | undefined): void {
+  new Gauge({
+    ...described("inference_picker_leading"),
+    registers: [registry],
+    collect() {
+      const known = stats();
+      // A gauge without labels is 0 where nothing was set, which would say that another one leads.
+      if (known === undefined) this.remove();
+      else this.set(known.leading ? 1 : 0);
+    },
+  });
+  const results = (name: string, read: (known: StatusWriterStats) => Readonly<Record<string, number>>) =>
+    total(registry, name, (set) => {
+      const known = stats();
+      if (known === undefined) return;
+      for (const [result, count] of Object.entries(read(known))) set(count, { result });
+    });
+  results("inference_picker_status_writes_total", (known) => ({
+    success: known.statusWrites,
+    conflict: known.statusConflicts,
+    failure: known.statusFailures,
+  }));
+  results("inference_picker_events_total", (known) => ({
+    success: known.eventsWritten,
+    dropped: known.eventsDropped,
+    failure: known.eventFailures,
+  }));
 }
 
 function poolGauges(registry: Registry, sources: MetricSources): void {
