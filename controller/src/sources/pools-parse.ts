@@ -1,9 +1,9 @@
 import { dirname, resolve } from "node:path";
-import { MAX_APIS, MAX_ENDPOINTS, MAX_POOLS, MAX_ROUTES, MAX_ROWS } from "../../../assembly/wire/layout.ts";
 import type { Inventory, PoolSpec } from "../model.ts";
 import { fileSecrets } from "./file-secrets.ts";
+import { poolCounts, routeCounts } from "./table-limits.ts";
 import { toPool } from "./pool-spec.ts";
-import { type BuildContext, type Path, type Problems, refuseDuplicates } from "./problems.ts";
+import { type BuildContext, type Path, refuseDuplicates } from "./problems.ts";
 import { POOLS_FILE, type ParsedPoolsFile } from "./pools-schema.ts";
 import { toRoutes } from "./route-spec.ts";
 import { invalid, readDocument } from "./yaml-document.ts";
@@ -46,42 +46,17 @@ function toInventory(parsed: ParsedPoolsFile, build: BuildContext): Inventory {
   );
   refuseDuplicates(clusterPlaces(parsed, pools), problems);
   const inventory = { pools, routes: toRoutes(parsed.routes, pools, problems) };
-  refuseTooMany(inventory, problems);
-  return inventory;
-}
-
-/** What no table has room for would be refused with each table, and nothing newer reach the filter. */
-function refuseTooMany({ pools, routes }: Inventory, problems: Problems): void {
-  const sum = (count: (pool: PoolSpec) => number) => pools.reduce((total, pool) => total + count(pool), 0);
-  const counts: readonly (readonly [what: string, count: number, bound: number])[] = [
-    ["pools", pools.length, MAX_POOLS],
-    ["endpoints", sum(({ endpoints }) => endpoints.length), MAX_ENDPOINTS],
-    ["clusters", sum(({ clusters }) => clusters.length), MAX_ROWS],
-    ["models", sum(({ models }) => models.length), MAX_ROWS],
-    ["objectives", sum(({ objectives }) => objectives.length), MAX_ROWS],
-    ["models with rewrites", sum(({ rewrites }) => rewrites.length), MAX_ROWS],
-    [
-      "targets of models with rewrites",
-      sum(({ rewrites }) => rewrites.reduce((total, { targets }) => total + targets.length, 0)),
-      MAX_ROWS,
-    ],
-    ["APIs", sum(({ apis }) => apis.length), MAX_APIS],
-  ];
-  const byModel = routes.filter((route) => route.byModel);
-  const choices = byModel.reduce((total, route) => total + route.pools.length, 0);
-  const routeCounts: typeof counts = [
-    ["routes by model", byModel.length, MAX_ROUTES],
-    ["pools of routes by model", choices, MAX_ROWS],
-  ];
-  for (const [path, list] of [
-    ["pools", counts],
-    ["routes", routeCounts],
+  for (const [path, counts] of [
+    ["pools", poolCounts(pools)],
+    ["routes", routeCounts(inventory.routes)],
   ] as const) {
-    for (const [what, value, bound] of list) {
-      if (value <= bound) continue;
-      problems.add("CONFIG_RANGE", [path], `${value} ${what} is above ${bound}`, { value, bound });
+    // What no table has room for would be refused with each table, and nothing newer reach the filter.
+    for (const { what, count, bound } of counts) {
+      if (count <= bound) continue;
+      problems.add("CONFIG_RANGE", [path], `${count} ${what} is above ${bound}`, { value: count, bound });
     }
   }
+  return inventory;
 }
 
 function clusterPlaces(

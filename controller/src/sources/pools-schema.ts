@@ -234,13 +234,14 @@ export const POOLS_FILE = mapping({
   routes: v.optional(v.array(route)),
 });
 
-/** Keys that a pool and its scrapes have whatever source they come from, and no way to name a secret. */
+/** Keys that pools and scrapes have in every source: what says how endpoints are found, and secrets, differs. */
 export const SHARED_ENTRIES = {
   pool: without(
     poolEntries,
     "name",
     "namespace",
     "objectives",
+    "appProtocol",
     "endpoints",
     "scrape",
     "apiKeyFile",

@@ -9,10 +9,13 @@ const NAME_DIGITS = 16;
 /** What the filter writes on a route by model, whereupon Envoy looks for the route again: no other may match by it. */
 const WRITTEN_BY_MODEL: ReadonlySet<string> = new Set(["x-gateway-model-name", "x-inference-picker-pool"]);
 
+/** What routes look at of a pool. */
+export type RoutedPool = Pick<PoolSpec, "namespace" | "name" | "readBody">;
+
 /** The file's routes; without any, one that sends every path to the first pool. */
 export function toRoutes(
   parsed: readonly ParsedRoute[] | undefined,
-  pools: readonly PoolSpec[],
+  pools: readonly RoutedPool[],
   problems: Problems,
 ): readonly RouteSpec[] {
   if (parsed === undefined) {
@@ -71,7 +74,7 @@ function toNames(parsed: readonly ParsedRoute[]): readonly string[] {
 
 function toTargets(
   route: ParsedRoute,
-  pools: readonly PoolSpec[],
+  pools: readonly RoutedPool[],
   path: Path,
   problems: Problems,
 ): RouteSpec["pools"] {
@@ -112,7 +115,7 @@ function toTargets(
 }
 
 /** A bare name is the one pool of that name, or else the one in namespace `default`. */
-function uniqueKey(name: string, pools: readonly PoolSpec[]): string {
+function uniqueKey(name: string, pools: readonly RoutedPool[]): string {
   const named = pools.filter((pool) => pool.name === name);
   return named.length === 1 ? `${named[0]!.namespace}/${name}` : `default/${name}`;
 }

@@ -1,9 +1,9 @@
-import * as v from "valibot";
+import type * as v from "valibot";
 import { type Document, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { PickerError } from "../errors.ts";
-import { show, withheld } from "./checked.ts";
 import { refuseDeepNesting } from "./nesting.ts";
 import { formatPath, type Path, type Problems } from "./problems.ts";
+import { validated } from "./validated.ts";
 
 /** Aliases expand at most this often: a page of them could otherwise grow without bound. */
 const MAX_ALIASES = 1000;
@@ -52,7 +52,7 @@ export function readDocument<Value>(source: string, options: DocumentOptions<Val
       );
     },
   };
-  return { value: validate(document, options, problems), problems, found };
+  return { value: parsed(document, options, problems), problems, found };
 }
 
 /** One error of all that was found: a line a problem, the first one's path, value and bound. */
@@ -65,7 +65,7 @@ export function invalid(found: readonly PickerError[]): PickerError {
   });
 }
 
-function validate<Value>(
+function parsed<Value>(
   document: Document.Parsed,
   { schema, secretsIn }: DocumentOptions<Value>,
   problems: Problems,
@@ -77,43 +77,7 @@ function validate<Value>(
     problems.add("CONFIG_FORMAT", [], cause instanceof Error ? cause.message : String(cause), { cause });
     return undefined;
   }
-  const result = v.safeParse(schema, raw);
-  if (result.success) return result.output;
-  for (const issue of result.issues) addIssue(issue, secretsIn, problems);
-  return undefined;
-}
-
-function addIssue(issue: v.BaseIssue<unknown>, secretsIn: string, problems: Problems): void {
-  const path: Path = (issue.path ?? []).map((item) => {
-    const { key } = item as { readonly key: unknown };
-    return typeof key === "number" ? key : String(key);
-  });
-  const secret = mayHoldSecret(path);
-  const shown = secret ? withheld : show;
-  const value = secret ? undefined : issue.input;
-  const last = issue.path?.at(-1) as { readonly origin?: string } | undefined;
-  if (last?.origin === "key" && issue.expected === "never") {
-    const key = String(path.at(-1));
-    const inline = SECRET_KEY.test(key);
-    const hint = inline ? `; secrets are not written here, name ${secretsIn}` : "";
-    problems.add("CONFIG_UNKNOWN_KEY", path, `is not a known key${hint}`, { value: key });
-  } else if (last?.origin === "key") {
-    problems.add("CONFIG_MISSING", path, "is missing", { bound: "required" });
-  } else if (issue.kind === "schema") {
-    const wanted = issue.expected === "Array" ? "a list" : "a mapping";
-    problems.add("CONFIG_TYPE", path, `${shown(issue.input)} is not ${wanted}`, { value, bound: wanted });
-  } else {
-    const code = issue.expected === null ? "CONFIG_FORMAT" : "CONFIG_RANGE";
-    problems.add(code, path, issue.message, { value, bound: issue.expected ?? undefined });
-  }
-}
-
-/** Keys that look as if a secret, or its place, were written where it has none. */
-const SECRET_KEY = /^(api_?key|token|bearer_?token|password|secret)(?:File|Env|Secret)?$/i;
-
-/** Places where a secret is pasted by mistake; the schema withholds their values from its messages too. */
-function mayHoldSecret(path: Path): boolean {
-  return path.some((key) => /^(?:(?:apiKey|token)(?:Env|File|Secret)|tls)$/.test(String(key)));
+  return validated(raw, { schema, secretsIn, problems });
 }
 
 /** 1-based line of the deepest node of the path that the text holds; of a key, where it is written. */

@@ -1,0 +1,350 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { built, meta, pod, pool, secret, told } from "./test-objects.ts";
+
+describe("an InferencePool", () => {
+  it("is a pool of the same defaults as in a pools file, its serving Pods its endpoints", () => {
+    const { inventory, findings, pools } = built({
+      pools: [pool("llama")],
+      pods: [pod("llama-0", "llama", "10.0.0.1"), pod("other", "other", "10.0.0.2")],
+    });
+    const [spec] = inventory.pools;
+    assert.equal(spec?.profile, "epp");
+    assert.equal(spec?.failureMode, "FailClose");
+    assert.deepEqual(spec?.clusters, ["llm/llama"]);
+    assert.equal(spec?.staleAfterMs, 1500);
+    assert.deepEqual(spec?.endpoints, [
+      {
+        name: "llama-0",
+        host: "10.0.0.1",
+        port: 8000,
+        engine: "vllm",
+        scrape: { intervalMs: 500, timeoutMs: 2000, path: "/metrics" },
+        modelList: { intervalMs: 10_000, path: "/v1/models" },
+      },
+    ]);
+    assert.deepEqual(findings, []);
+    assert.deepEqual(pools, [
+      {
+        object: {
+          kind: "InferencePool",
+          apiVersion: "inference.networking.k8s.io/v1",
+          namespace: "llm",
+          name: "llama",
+          uid: "uid-llm-llama",
+        },
+        generation: 1,
+        accepted: { status: "True", reason: "Accepted", message: "the pool is served" },
+        resolvedRefs: {
+          status: "True",
+          reason: "ResolvedRefs",
+          message: "all that the pool refers to is there",
+        },
+        exported: { status: "False", reason: "NotRequested", message: "the pool is for its own cluster" },
+      },
+    ]);
+  });
+
+  it("has the settings of its annotation, which are those of a pools file", () => {
+    const config =
+      "profile: least-request\nscrape: { interval: 200ms }\nmodels: [a, { name: b, adapter: true }]";
+    const { inventory } = built({
+      pools: [pool("llama", { config })],
+      pods: [pod("p", "llama", "10.0.0.1")],
+    });
+    const [spec] = inventory.pools;
+    assert.equal(spec?.profile, "least-request");
+    assert.equal(spec?.endpoints[0]?.scrape?.intervalMs, 200);
+    assert.equal(spec?.endpoints[0]?.modelList, undefined);
+    assert.deepEqual(spec?.models, [
+      { name: "a", adapter: false },
+      { name: "b", adapter: true },
+    ]);
+    assert.equal(built({ pools: [pool("llama", { config: "# nothing" })] }).inventory.pools.length, 1);
+    const h2c = pool("llama", { spec: { appProtocol: "kubernetes.io/h2c" } });
+    assert.equal(built({ pools: [h2c] }).inventory.pools[0]?.appProtocol, "kubernetes.io/h2c");
+  });
+
+  it("that is wrong is not accepted, with the value and the bound", () => {
+    const nine = Array.from({ length: 9 }, (_, index) => 8000 + index);
+    const cases: readonly (readonly [Parameters<typeof pool>[1], string])[] = [
+      [{ ports: [0] }, "InvalidSpec spec.targetPorts[0].number: 0 is below 1"],
+      [{ ports: [70_000] }, "InvalidSpec spec.targetPorts[0].number: 70000 is above 65535"],
+      [{ ports: nine }, "InvalidSpec spec.targetPorts: 9 ports is above 8"],
+      [{ ports: [] }, "InvalidSpec spec.targetPorts: 0 ports is below 1"],
+      [{ ports: [8, 8] }, "InvalidSpec spec.targetPorts[1].number: 8 is also spec.targetPorts[0].number"],
+      [{ labels: {} }, "InvalidSpec spec.selector.matchLabels: 0 labels is below 1"],
+      [
+        { spec: { selector: { matchLabels: { app: 1 } } } },
+        "InvalidSpec spec.selector.matchLabels: 1 at app is not text",
+      ],
+      [{ spec: { selector: {} } }, "InvalidSpec spec.selector.matchLabels: is missing"],
+      [{ spec: { targetPorts: 8000 } }, "InvalidSpec spec.targetPorts: 8000 is not a list"],
+      [
+        { spec: { appProtocol: "grpc" } },
+        "InvalidSpec spec.appProtocol: grpc is not one of http, kubernetes.io/h2c",
+      ],
+      [
+        { config: "profile: [" },
+        "InvalidConfiguration inference-picker.io/config: YAML: Flow sequence in block collection",
+      ],
+      [
+        { config: "profle: epp" },
+        "InvalidConfiguration inference-picker.io/config: profle: is not a known key (line 1)",
+      ],
+      [
+        { config: "namespace: other" },
+        "InvalidConfiguration inference-picker.io/config: namespace: is not a known key (line 1)",
+      ],
+      [
+        { config: "scrape: { interval: 5ms }" },
+        "InvalidConfiguration inference-picker.io/config: scrape.interval: 5ms is below 50ms (line 1)",
+      ],
+      [
+        { config: "profile: weighted" },
+        "InvalidConfiguration inference-picker.io/config: profile: profile weighted needs at least 1 scorer (line 1)",
+      ],
+      [
+        { config: "apiKeyFile: /var/run/secrets/token" },
+        "InvalidConfiguration inference-picker.io/config: apiKeyFile: is not a known key; secrets are not written here, name a Secret (line 1)",
+      ],
+      [
+        { config: "scrape: { tokenEnv: HOME }" },
+        "InvalidConfiguration inference-picker.io/config: scrape.tokenEnv: is not a known key; secrets are not written here, name a Secret (line 1)",
+      ],
+      [
+        { config: "apiKeySecret: sk-very-secret" },
+        "InvalidConfiguration inference-picker.io/config: apiKeySecret: the value is not a mapping (line 1)",
+      ],
+      [
+        { config: `${"[".repeat(100)}` },
+        "InvalidConfiguration inference-picker.io/config: YAML: nests deeper",
+      ],
+    ];
+    for (const [fields, words] of cases) {
+      const outcome = built({ pools: [pool("bad", fields), pool("good")] });
+      assert.deepEqual(
+        outcome.inventory.pools.map(({ name }) => name),
+        ["good"],
+      );
+      const [line] = told(outcome).filter((text) => text.startsWith("InferencePool bad"));
+      assert.ok(line?.startsWith(`InferencePool bad: ${words}`), `${line}\n${words}`);
+      const [bad] = outcome.pools;
+      assert.equal(bad?.accepted.status, "False");
+      assert.equal(bad?.accepted.reason, words.split(" ")[0]);
+      assert.ok(!JSON.stringify(outcome.findings).includes("very-secret"));
+    }
+  });
+
+  it("whose object has gone wrong keeps what was good, with the Pods that there are now", () => {
+    const before = built({
+      pools: [pool("llama", { config: "profile: random" })],
+      pods: [pod("llama-0", "llama", "10.0.0.1")],
+    });
+    for (const fields of [{ config: "profile: best" }, { ports: [0] }]) {
+      const { inventory, pools, templates } = built(
+        { pools: [pool("llama", fields)], pods: [pod("llama-1", "llama", "10.0.0.2")] },
+        { previous: before.templates },
+      );
+      assert.equal(inventory.pools[0]?.profile, "random");
+      assert.deepEqual(
+        inventory.pools[0]?.endpoints.map(({ name }) => name),
+        ["llama-1"],
+      );
+      assert.equal(pools[0]?.accepted.status, "False");
+      assert.match(pools[0]?.accepted.message ?? "", /; what was accepted before stays in force$/);
+      assert.deepEqual(templates, before.templates);
+    }
+  });
+
+  it("has nothing of a forerunner of the same name", () => {
+    const before = built({ pools: [pool("llama")] });
+    const { inventory } = built(
+      { pools: [pool("llama", { ports: [0], uid: "another" })] },
+      { previous: before.templates },
+    );
+    assert.deepEqual(inventory.pools, []);
+  });
+
+  it("that names an endpoint picker is left to it, unless it is to be taken over", () => {
+    const picked = pool("llama", {
+      spec: { endpointPickerRef: { name: "picker", port: { number: 9002 }, failureMode: "FailOpen" } },
+    });
+    const left = built({ pools: [picked] });
+    assert.deepEqual(left.inventory.pools, []);
+    assert.equal(left.pools[0]?.accepted.reason, "NotSupportedByParent");
+    assert.equal(left.pools[0]?.resolvedRefs.status, "Unknown");
+    assert.equal(left.findings[0]?.severity, "Normal");
+    const taken = built({ pools: [picked] }, { pickerRef: "take-over" });
+    assert.equal(taken.inventory.pools[0]?.failureMode, "FailOpen");
+    assert.equal(taken.pools[0]?.accepted.status, "True");
+    const previous = built({ pools: [pool("llama")] }).templates;
+    assert.deepEqual(built({ pools: [picked] }, { previous }).inventory.pools, []);
+  });
+
+  it("says that none of its Pods takes requests", () => {
+    const [none, asleep] = told(
+      built({
+        pools: [pool("asleep"), pool("alone")],
+        pods: [pod("p", "asleep", "10.0.0.1", { ready: false })],
+      }),
+    );
+    assert.equal(none, "InferencePool alone: NoReadyPod no Pod has the labels of its selector");
+    assert.equal(asleep, "InferencePool asleep: NoReadyPod none of the 1 Pods it selects takes requests");
+  });
+});
+
+describe("a pool's Secrets", () => {
+  const keys = "apiKeySecret: { name: keys, key: api }\nscrape: { tokenSecret: { name: keys, key: token } }";
+
+  it("are sent to the endpoints and with scrapes", () => {
+    const { inventory, findings } = built({
+      pools: [pool("llama", { config: keys })],
+      pods: [pod("p", "llama", "10.0.0.1")],
+      secrets: [secret("keys", { api: "sk-1\n", token: "t-2" })],
+    });
+    assert.equal(inventory.pools[0]?.upstreamApiKey, "sk-1");
+    assert.equal(inventory.pools[0]?.endpoints[0]?.scrape?.bearerToken, "t-2");
+    assert.deepEqual(findings, []);
+  });
+
+  it("that are missing or of no use keep the pool as it was, and say so without a value", () => {
+    const cases: readonly (readonly [Parameters<typeof secret>[1] | undefined, string])[] = [
+      [undefined, "SecretNotFound apiKeySecret: the Secret that it names is not there"],
+      [{ token: "t" }, "SecretNotFound apiKeySecret: the Secret that it names has not the key"],
+      [{ api: "", token: "t" }, "InvalidSecret apiKeySecret: the value in the Secret that it names is empty"],
+      [
+        { api: "two words", token: "t" },
+        "InvalidSecret apiKeySecret: the value in the Secret that it names holds a character that a header cannot carry",
+      ],
+    ];
+    const previous = built({
+      pools: [pool("llama", { config: keys })],
+      secrets: [secret("keys", { api: "sk-1", token: "t-2" })],
+    }).templates;
+    for (const [values, words] of cases) {
+      const parts = {
+        pools: [pool("llama", { config: keys })],
+        secrets: values === undefined ? [] : [secret("keys", values)],
+      };
+      const alone = built(parts);
+      assert.deepEqual(alone.inventory.pools, []);
+      assert.equal(told(alone)[0], `InferencePool llama: ${words}`);
+      assert.equal(
+        alone.pools[0]?.resolvedRefs.status,
+        words.startsWith("SecretNotFound") ? "False" : "True",
+      );
+      assert.equal(built(parts, { previous }).inventory.pools[0]?.upstreamApiKey, "sk-1");
+    }
+  });
+
+  it("of another namespace are none of the pool's", () => {
+    const { inventory } = built({
+      pools: [pool("llama", { config: keys })],
+      secrets: [{ ...secret("keys", { api: "a", token: "b" }), meta: meta("keys", { namespace: "other" }) }],
+    });
+    assert.deepEqual(inventory.pools, []);
+  });
+});
+
+describe("several pools", () => {
+  it("share one route by model, of which the oldest that reads bodies serves what none lists", () => {
+    const { inventory } = built({
+      pools: [
+        pool("new"),
+        pool("old", { age: 60 }),
+        pool("blind", { age: 90, config: "body: { read: never }" }),
+      ],
+    });
+    assert.deepEqual(inventory.routes, [
+      {
+        name: "default",
+        pathPrefix: "/",
+        headers: [],
+        pools: [
+          { pool: "llm/old", weight: 1 },
+          { pool: "llm/new", weight: 1 },
+        ],
+        byModel: true,
+      },
+    ]);
+    const [alone] = built({ pools: [pool("only")] }).inventory.routes;
+    assert.deepEqual([alone?.byModel, alone?.pools], [false, [{ pool: "llm/only", weight: 1 }]]);
+    assert.deepEqual(built({}).inventory.routes, []);
+  });
+
+  it("follow the routes of a file, of which those to pools that are not there lead nowhere else", () => {
+    const routes = [
+      { pathPrefix: "/v1/embeddings", headers: [], pools: ["gone"], byModel: false },
+      {
+        pathPrefix: "/",
+        headers: [],
+        pools: ["llm/chat", { pool: "chat", weight: 2 }, "other/gone"],
+        byModel: true,
+      },
+    ];
+    const { inventory } = built({ pools: [pool("chat")] }, { routes });
+    assert.deepEqual(
+      inventory.routes.map(({ pathPrefix, pools, byModel }) => [
+        pathPrefix,
+        pools.map(({ pool }) => pool),
+        byModel,
+      ]),
+      [
+        ["/v1/embeddings", [], false],
+        ["/", ["llm/chat"], true],
+      ],
+    );
+  });
+
+  it("have each cluster once: a pool's own name is its own, any other the oldest's", () => {
+    const outcome = built({
+      pools: [
+        pool("first", { age: 2, config: "clusters: [llm/second, shared]" }),
+        pool("second", { age: 1, config: "clusters: [llm/second, shared]" }),
+        pool("third", { config: "clusters: [shared]" }),
+      ],
+    });
+    assert.deepEqual(
+      outcome.inventory.pools.map(({ clusters }) => clusters),
+      [["shared"], ["llm/second"], ["llm/third"]],
+    );
+    assert.deepEqual(
+      told(outcome).filter((line) => line.includes("DuplicateCluster")),
+      [
+        "InferencePool first: DuplicateCluster cluster llm/second stands for InferencePool llm/second",
+        "InferencePool second: DuplicateCluster cluster shared stands for InferencePool llm/first",
+        "InferencePool third: DuplicateCluster cluster shared stands for InferencePool llm/first",
+      ],
+    );
+  });
+
+  it("beyond what a table has room for are left out, the youngest first, and endpoints are cut short", () => {
+    const many = Array.from({ length: 1025 }, (_, index) =>
+      pool(`p${index}`, { age: 2000 - index, labels: { app: "none" } }),
+    );
+    const outcome = built({ pools: many });
+    assert.equal(outcome.inventory.pools.length, 1024);
+    const refused = outcome.pools.filter(({ accepted }) => accepted.status === "False");
+    assert.deepEqual(
+      refused.map(({ object, accepted }) => [object.name, accepted.reason, accepted.message]),
+      [["p1024", "TooMany", "1 pools is above the 0 that are left of 1024"]],
+    );
+    const pods = Array.from({ length: 1030 }, (_, index) =>
+      pod(`pod-${String(index).padStart(4, "0")}`, "wide", `10.1.${index >> 8}.${index & 255}`),
+    );
+    const ports = Array.from({ length: 8 }, (_, index) => 8000 + index);
+    const wide = built({
+      pools: [pool("wide", { ports, age: 1 }), pool("next", { labels: { app: "wide" } })],
+      pods,
+    });
+    assert.deepEqual(
+      wide.inventory.pools.map(({ endpoints }) => endpoints.length),
+      [8192, 0],
+    );
+    assert.equal(
+      told(wide)[1],
+      "InferencePool wide: TooMany 8240 endpoints is above the 8192 that are left of 8192; the first are served",
+    );
+  });
+});
