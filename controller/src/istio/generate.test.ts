@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { runIstio } from "../commands/istio.ts";
+import { setUpHelp } from "./flags.ts";
 import { generate, type Manifest, manifestsYaml } from "./generate.ts";
 import type { ConfigPatch } from "./patches.ts";
-import type { SetUpKind } from "./set-up.ts";
+import { SET_UPS, type SetUpKind } from "./set-up.ts";
 import { flagsOf, NOW_S, setUpOf } from "./test-set-up.ts";
 
 const GATEWAY_LABELS = { istio: "ingress", tier: "edge" };
@@ -414,4 +416,19 @@ test("wrong flags and words end with 2 and say what is wrong, help with 0", asyn
   const [code, out] = await ran(["generate", "--help"]);
   assert.equal(code, 0);
   assert.match(out, /^inference-picker istio generate\n[\s\S]*--wasm-url/);
+});
+
+test("docs/istio.md has the help as it is", () => {
+  const page = readFileSync(new URL("../../../docs/istio.md", import.meta.url), "utf8");
+  const [, shown] = /<!-- help -->\n```text\n([\s\S]*?)```\n<!-- \/help -->/.exec(page)!;
+  assert.equal(shown, setUpHelp());
+});
+
+test("the examples are what their first line prints", async () => {
+  for (const kind of SET_UPS) {
+    const file = new URL(`../../../deploy/examples/istio-${kind}.yaml`, import.meta.url);
+    const [, command, rest] = /^# inference-picker istio (.*)\n([\s\S]*)$/.exec(readFileSync(file, "utf8"))!;
+    assert.ok(command!.startsWith(`generate --setup ${kind} `), command);
+    assert.deepEqual(await ran(command!.split(" ")), [0, rest, ""]);
+  }
 });
