@@ -321,6 +321,27 @@ test("a second process takes the Lease over within its period after the first wa
   console.log(`takeover ${tookMs.toFixed(0)} ms after the kill, period ${DURATION_MS} ms`);
 });
 
+test("a leader that was frozen until another took over leads no more when it is thawed", async () => {
+  const settings = await settingsOf("frozen", "frozen");
+  const first = judgeProcess(settings);
+  await until("the first leader", () => leaseOf("frozen").catch(isAbsent));
+  const second = judge({ ...settings, identity: "second" });
+  await cluster.admin.create(pool("frozen"));
+  await until("our entry", () => ours("frozen"));
+  first.signal("SIGSTOP");
+  await until("another leader", () => second.writer.leading);
+  first.signal("SIGCONT");
+  // Its renewals and writes are due at once: they would be done long before the second has renewed twice.
+  const { renewTime } = await leaseOf("frozen");
+  await until(
+    "two renewals",
+    async () => Date.parse((await leaseOf("frozen")).renewTime) - Date.parse(renewTime) > 3_000,
+  );
+  const spec = await leaseOf("frozen");
+  assert.deepEqual([spec.holderIdentity.startsWith("second_"), spec.leaseTransitions], [true, 1]);
+  assert.equal(second.writer.leading, true);
+});
+
 function isAbsent(error: unknown): undefined {
   if ((error as { reason?: string }).reason !== "NotFound") throw error;
 }

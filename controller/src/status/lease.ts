@@ -81,7 +81,7 @@ export class LeaderLease {
     if (this.#durationMs < 1000 || this.#durationMs % 1000 !== 0)
       throw new RangeError(`leaseDurationMs: ${this.#durationMs} is not whole seconds, at least 1000`);
     if (!(this.#renewMs > 0 && this.#renewMs <= this.#durationMs / 3))
-      throw new RangeError(`renewMs: ${this.#renewMs} is not between 1 and ${this.#durationMs / 3}`);
+      throw new RangeError(`renewMs: ${this.#renewMs} is not above 0 and at most ${this.#durationMs / 3}`);
     const digits = Math.floor(options.random() * 2 ** 32).toString(16);
     this.#identity = `${options.identity}_${digits.padStart(8, "0")}`;
   }
@@ -225,10 +225,9 @@ export class LeaderLease {
     this.#observed = undefined;
     this.#leadsUntilMs = sentMs + this.#durationMs * WRITING_SHARE;
     this.#cancelExpiry();
-    this.#cancelExpiry = this.#options.setTimer(
-      () => this.#changed(),
-      Math.max(0, this.#leadsUntilMs - this.#options.nowMs()),
-    );
+    // A timer may come up to a millisecond early.
+    const untilMs = this.#leadsUntilMs - this.#options.nowMs() + 1;
+    this.#cancelExpiry = this.#options.setTimer(() => this.#changed(), Math.max(0, untilMs));
     this.#worked();
     this.#changed();
   }
