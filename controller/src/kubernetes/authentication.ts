@@ -16,7 +16,7 @@ const PLUGIN_LIMIT_MS = 30_000;
 const CONNECT_LIMIT_MS = 5000;
 /**
  * A host that is gone without a word is found out by TCP: a probe after this silence, then one a second, ten of
- * them (libuv's figures). A quiet watch is silent for a minute, so that nothing else would notice before.
+ * them (libuv's figures).
  */
 const TCP_PROBE_AFTER_MS = 10_000;
 
