@@ -9,7 +9,19 @@ const CONTROLLER: Command = {
   load: async () => (await import("./commands/controller.ts")).runController,
 };
 
-const COMMANDS: readonly Command[] = [CONTROLLER];
+const COMMANDS: readonly Command[] = [
+  CONTROLLER,
+  {
+    name: "doctor",
+    summary: "looks for what is wrong, and says what to do about it",
+    load: async () => (await import("./doctor/command.ts")).runDoctor,
+  },
+  {
+    name: "istio",
+    summary: "generate: prints the objects by which a gateway of Istio's picks",
+    load: async () => (await import("./commands/istio.ts")).runIstio,
+  },
+];
 
 function exit(code: number): void {
   // What was written to a pipe is read before the end.
