@@ -1,10 +1,10 @@
 import type { Logger } from "../telemetry/logger.ts";
 import type { SetTimer } from "../timer.ts";
 import type { KubernetesClient } from "./client.ts";
-import { LineDecoder } from "./json-lines.ts";
 import { type Kind, pathOf } from "./kinds.ts";
 import { errorOfStatus, KubernetesError } from "./kubernetes-error.ts";
 import { ObjectStore, type Stored } from "./object-store.ts";
+import { watchLines } from "./watch-lines.ts";
 
 /**
  * - `listing`: nothing is known yet, or all is being read anew
@@ -86,9 +86,6 @@ const WATCH_MAX_S = 40;
 const SHORT_WATCH_MS = 1000;
 /** The most that is waited because the server said so. */
 const MAX_RETRY_AFTER_MS = 60_000;
-/** Of one event: etcd takes objects of 1.5 MiB, which JSON may write longer. */
-const MAX_EVENT_BYTES = 16 * 1024 * 1024;
-
 interface Page {
   readonly metadata?: { readonly resourceVersion?: unknown; readonly continue?: unknown } | null;
   readonly items?: unknown;
@@ -245,68 +242,42 @@ export class Reflector<T extends Stored> {
    */
   async #watch(version: string): Promise<number> {
     const { client, nowMs, random, setTimer } = this.#options;
-    let silenceMs = this.#limits.listTimeoutMs;
-    const ending = new AbortController();
-    const stop = (): void => ending.abort();
-    const { signal } = this.#stopping;
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop);
-    let heardMs = nowMs();
-    let isIdle = false;
-    const checkIdle = (): void => {
-      const leftMs = heardMs + silenceMs - nowMs();
-      if (leftMs > 0) {
-        cancelIdle = setTimer(checkIdle, leftMs);
-      } else {
-        isIdle = true;
-        stop();
-      }
-    };
-    let cancelIdle = setTimer(checkIdle, silenceMs);
     let cancelProof = (): void => {};
+    const watch = watchLines({
+      client,
+      path: this.#path,
+      query: {
+        ...this.#selectors,
+        watch: "true",
+        resourceVersion: version,
+        allowWatchBookmarks: "true",
+        timeoutSeconds: String(WATCH_MIN_S + Math.floor(random() * (WATCH_MAX_S - WATCH_MIN_S + 1))),
+      },
+      signal: this.#stopping.signal,
+      agreeWithinMs: this.#limits.listTimeoutMs,
+      silenceMs: this.#limits.idleMs,
+      onOpen: () => {
+        this.#counts.watches += 1;
+        this.#lastSyncMs = nowMs();
+        this.#setState("watching");
+        cancelProof = setTimer(() => this.#worked(), SHORT_WATCH_MS);
+      },
+      nowMs,
+      setTimer,
+    });
     let told = 0;
     try {
-      const chunks = await client.stream({
-        path: this.#path,
-        query: {
-          ...this.#selectors,
-          watch: "true",
-          resourceVersion: version,
-          allowWatchBookmarks: "true",
-          timeoutSeconds: String(WATCH_MIN_S + Math.floor(random() * (WATCH_MAX_S - WATCH_MIN_S + 1))),
-        },
-        signal: ending.signal,
-      });
-      this.#counts.watches += 1;
-      this.#setState("watching");
-      heardMs = nowMs();
-      this.#lastSyncMs = heardMs;
-      silenceMs = this.#limits.idleMs;
-      cancelIdle();
-      cancelIdle = setTimer(checkIdle, silenceMs);
-      cancelProof = setTimer(() => this.#worked(), SHORT_WATCH_MS);
-      const decoder = new LineDecoder(MAX_EVENT_BYTES);
-      for await (const chunk of chunks) {
-        heardMs = nowMs();
-        for (const line of decoder.push(chunk)) {
+      for await (const lines of watch) {
+        for (const line of lines) {
           this.#apply(line);
           told += 1;
         }
         if (told > 0) this.#worked();
-        this.#lastSyncMs = heardMs;
+        this.#lastSyncMs = nowMs();
       }
       return told;
-    } catch (error) {
-      if (isIdle)
-        throw new KubernetesError(0, "Timeout", `watch ${this.#path}: silent for ${silenceMs} ms`, {
-          cause: error,
-        });
-      throw error;
     } finally {
-      cancelIdle();
       cancelProof();
-      signal.removeEventListener("abort", stop);
-      stop();
     }
   }
 
