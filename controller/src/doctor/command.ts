@@ -4,7 +4,6 @@ import { type CommandContext, EXIT_USAGE } from "../commands/command.ts";
 import { PickerError } from "../errors.ts";
 import type { SetTimer } from "../timer.ts";
 import { exitCodeOf } from "./check.ts";
-import { examine } from "./examine.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { type DoctorSettings, doctorHelp, parseDoctorSettings } from "./settings.ts";
 
@@ -25,6 +24,8 @@ export async function runDoctor({ args, env, stdout, stderr }: CommandContext): 
     stderr.write(`${settings.message}\n`);
     return EXIT_USAGE;
   }
+  // Behind the help and the flags' errors, which need nothing of it.
+  const { examine } = await import("./examine.ts");
   const checks = await examine(settings, {
     env,
     version: packageJson.version,

@@ -17,7 +17,7 @@ const TABLE = v.object({
   envoys: v.array(
     v.object({
       node: v.string(),
-      epoch: v.string(),
+      epoch: v.optional(v.string()),
       sequence: v.pipe(v.string(), v.digits()),
       generation: v.string(),
       tablesRefused: v.number(),

@@ -2,7 +2,6 @@ import { type Check, Checks } from "./check.ts";
 import { checkController } from "./controller-checks.ts";
 import type { Clocks } from "./endpoints.ts";
 import { checkEnvoy } from "./envoy-checks.ts";
-import { checkCluster } from "./kubernetes-checks.ts";
 import { pageReader } from "./page.ts";
 import { checkPools } from "./pool-checks.ts";
 import { checkPoolsFile } from "./pools-file-checks.ts";
@@ -46,7 +45,10 @@ function checkProgram({ nodeVersion, nodeRange, version }: ExamineDeps): readonl
 
 async function checkSource(settings: DoctorSettings, deps: ExamineDeps): Promise<readonly Check[]> {
   const { source, poolsFile, timeoutMs } = settings;
-  if (source === "kubernetes") return checkCluster(settings, deps);
+  if (source === "kubernetes") {
+    const { checkCluster } = await import("./kubernetes-checks.ts");
+    return checkCluster(settings, deps);
+  }
   if (source === "file" && poolsFile !== undefined) {
     const { checks, inventory } = checkPoolsFile(poolsFile, deps.env);
     return inventory === undefined ? checks : [...checks, ...(await checkPools(inventory, timeoutMs, deps))];
