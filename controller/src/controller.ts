@@ -4,6 +4,7 @@ import { FailureLog } from "./failure-log.ts";
 import { Handover, type Peer } from "./handover.ts";
 import type { Target } from "./handover-steps.ts";
 import type { Endpoint, Inventory } from "./model.ts";
+import { startSource } from "./inventory-source.ts";
 import { FeedServer } from "./push/feed-server.ts";
 import { Publisher } from "./push/publisher.ts";
 import { TableErrors } from "./push/table-errors.ts";
@@ -12,7 +13,6 @@ import type { SetTimer } from "./timer.ts";
 import { ModelDiscovery } from "./scrape/model-discovery.ts";
 import { createScraper } from "./scrape/scraper.ts";
 import type { Settings } from "./settings.ts";
-import { watchPoolsFile } from "./sources/pools-file.ts";
 import { createResolver, type Lookup } from "./sources/resolve.ts";
 import { SCORER_NAMES } from "./table/names.ts";
 import { AccountsTotals } from "./telemetry/accounts-totals.ts";
@@ -26,7 +26,7 @@ import { buildSnapshot } from "./xds/resources.ts";
 
 export interface ControllerDeps {
   readonly logger: Logger;
-  /** Where the pools file's `apiKeyEnv` and `tokenEnv` look. */
+  /** Where the pools file's `apiKeyEnv` and `tokenEnv` look, and what leads to an API server. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Monotonic ms. */
   readonly nowMs: () => number;
@@ -54,8 +54,8 @@ export interface Controller {
 
 /**
  * Wires sources → scrape → table → feed and ADS, and serves them.
- * @throws PickerError for a pools file that is bad at the start, else the system's error for a port,
- * certificate or module; nothing runs on then.
+ * @throws PickerError for a pools file that is bad at the start or where no API server is configured, else the system's
+ * error for a port, certificate or module; nothing runs on then.
  */
 export async function startController(settings: Settings, deps: ControllerDeps): Promise<Controller> {
   const { logger, nowMs, setTimer } = deps;
@@ -223,22 +223,18 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       ...(deps.lookup === undefined ? {} : { lookup: deps.lookup }),
     });
     closers.push(() => resolver.close());
-    let problem: string | null = null;
-    if (settings.source.kind !== "file") throw new Error("only a pools file is read");
-    const pools = watchPoolsFile(settings.source.poolsFile, {
+    const source = await startSource(settings.source, {
       onInventory: (read) => {
-        problem = null;
         configured = read;
         resolver.setInventory(read);
       },
-      onError: (error) => {
-        problem = error.message.replaceAll("\n", "; ");
-        onConfigError(error);
-      },
+      onError: onConfigError,
       env: deps.env,
-      setTimer,
+      logger,
+      wallMs: deps.wallMs,
+      ...clocks,
     });
-    closers.push(() => pools.close());
+    closers.push(() => source.close());
 
     const table = (): TableView | undefined => {
       const rows = publisher.rowsNow();
@@ -250,7 +246,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
             inFlightOf(feed),
             envoyViews(feed),
             missingTermsOf(feed),
-            problem,
+            source.problem(),
           );
     };
     const rpc = await startRpcServer({
@@ -277,6 +273,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       tableErrors: () => tableErrors.count,
       strandedPools: () => resolver.stranded().size,
       configErrors: () => configErrors,
+      status: () => source.status(),
       version: packageJson.version,
     });
     const web = await startWebServer(settings.web.host, settings.web.port, {

@@ -2,7 +2,9 @@ import { watch as fsWatch, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { PickerError } from "../errors.ts";
 import type { Inventory } from "../model.ts";
-import { parsePools } from "./pools-parse.ts";
+import { type ParseContext, parsePools } from "./pools-parse.ts";
+import type { ParsedRoute } from "./pools-schema.ts";
+import { parseRoutes } from "./routes-parse.ts";
 
 const DEFAULT_POLL_MS = 1000;
 /** A file counts as written when its stat has stayed the same for this long. */
@@ -10,9 +12,7 @@ const DEFAULT_SETTLE_MS = 50;
 /** A thousand pools with eight endpoints each take less than 1 MiB. */
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 
-export interface PoolsFileOptions {
-  /** Called with each new valid state, the first one included, and when a bad edit was taken back. */
-  readonly onInventory: (inventory: Inventory) => void;
+interface FileOptions {
   /** Called once for each distinct bad edit; the last valid state stays in force. */
   readonly onError: (error: PickerError) => void;
   /** Where `apiKeyEnv` and `tokenEnv` look. */
@@ -23,6 +23,18 @@ export interface PoolsFileOptions {
   readonly settleMs?: number;
 }
 
+export interface PoolsFileOptions extends FileOptions {
+  /** Called with each new valid state, the first one included, and when a bad edit was taken back. */
+  readonly onInventory: (inventory: Inventory) => void;
+}
+
+export interface RoutesFileOptions extends FileOptions {
+  /** As `onInventory`; what the routes name is not looked for. */
+  readonly onRoutes: (routes: readonly ParsedRoute[]) => void;
+}
+
+type Parse<Value> = (source: string, context: ParseContext) => Value;
+
 export interface PoolsFileWatch {
   close(): void;
 }
@@ -32,29 +44,31 @@ export interface PoolsFileWatch {
  * @throws PickerError POOLS_FILE_UNREADABLE, POOLS_FILE_SYNTAX or POOLS_FILE_INVALID
  */
 export function readPoolsFile(path: string, env: Readonly<Record<string, string | undefined>>): Inventory {
-  return new Reading(resolve(path)).read(env);
+  return new Reading(resolve(path), parsePools).read(env);
 }
 
 /** One attempt to read the file and the secret files that it names. */
-class Reading {
+class Reading<Value> {
   readonly #path: string;
+  readonly #parseText: Parse<Value>;
   /** What was read, with the state that it had just before. */
   readonly stamps = new Map<string, string>();
   source = "";
 
-  constructor(path: string) {
+  constructor(path: string, parse: Parse<Value>) {
     this.#path = path;
+    this.#parseText = parse;
   }
 
   /** @throws PickerError, and no other. */
-  read(env: Readonly<Record<string, string | undefined>>): Inventory {
+  read(env: Readonly<Record<string, string | undefined>>): Value {
     const outcome = this.attempt(env);
     if (outcome instanceof PickerError) throw outcome;
     return outcome;
   }
 
   /** What cannot be parsed for a reason that the parser did not foresee is still the file's fault. */
-  attempt(env: Readonly<Record<string, string | undefined>>): Inventory | PickerError {
+  attempt(env: Readonly<Record<string, string | undefined>>): Value | PickerError {
     try {
       return this.#parse(env);
     } catch (cause) {
@@ -67,10 +81,10 @@ class Reading {
     }
   }
 
-  #parse(env: Readonly<Record<string, string | undefined>>): Inventory {
+  #parse(env: Readonly<Record<string, string | undefined>>): Value {
     this.stamps.set(this.#path, statStamp(this.#path));
     this.source = readSource(this.#path);
-    return parsePools(this.source, {
+    return this.#parseText(this.source, {
       path: this.#path,
       env,
       readText: (file) => {
@@ -90,12 +104,22 @@ class Reading {
  * @throws PickerError if the file is bad at the start; nothing is watched then.
  */
 export function watchPoolsFile(path: string, options: PoolsFileOptions): PoolsFileWatch {
-  return new WatchedPoolsFile(resolve(path), options);
+  return new WatchedFile(resolve(path), parsePools, options.onInventory, options);
 }
 
-class WatchedPoolsFile implements PoolsFileWatch {
+/**
+ * Reads and watches a pools file with routes alone, whose pools come from elsewhere.
+ * @throws PickerError if the file is bad at the start; nothing is watched then.
+ */
+export function watchRoutesFile(path: string, options: RoutesFileOptions): PoolsFileWatch {
+  return new WatchedFile(resolve(path), parseRoutes, options.onRoutes, options);
+}
+
+class WatchedFile<Value> implements PoolsFileWatch {
   readonly #path: string;
-  readonly #options: PoolsFileOptions;
+  readonly #parse: Parse<Value>;
+  readonly #onValue: (value: Value) => void;
+  readonly #options: FileOptions;
   /** The files of the last attempt, good or bad, as they were then. */
   #stamps: ReadonlyMap<string, string>;
   /** What runs, secrets and all. */
@@ -106,16 +130,18 @@ class WatchedPoolsFile implements PoolsFileWatch {
   #stopEvents: () => void = () => {};
   #closed = false;
 
-  constructor(path: string, options: PoolsFileOptions) {
+  constructor(path: string, parse: Parse<Value>, onValue: (value: Value) => void, options: FileOptions) {
     this.#path = path;
+    this.#parse = parse;
+    this.#onValue = onValue;
     this.#options = options;
-    const reading = new Reading(path);
-    const inventory = reading.read(options.env);
+    const reading = new Reading(path, parse);
+    const value = reading.read(options.env);
     this.#stamps = reading.stamps;
-    this.#applied = JSON.stringify(inventory);
+    this.#applied = JSON.stringify(value);
     this.#watchEvents();
     this.#poll();
-    options.onInventory(inventory);
+    onValue(value);
   }
 
   close(): void {
@@ -163,7 +189,7 @@ class WatchedPoolsFile implements PoolsFileWatch {
   }
 
   #load(): void {
-    const reading = new Reading(this.#path);
+    const reading = new Reading(this.#path, this.#parse);
     const outcome = reading.attempt(this.#options.env);
     this.#stamps = reading.stamps;
     if (outcome instanceof PickerError) {
@@ -179,7 +205,7 @@ class WatchedPoolsFile implements PoolsFileWatch {
     if (applied === this.#applied && !takesBack) return;
     this.#applied = applied;
     // What the receiver throws is its own fault, not the file's: it is not caught here.
-    this.#options.onInventory(outcome);
+    this.#onValue(outcome);
   }
 }
 

@@ -61,6 +61,10 @@ export class InventoryBuilder {
     this.#namespaces.get(namespace)?.secretChanged(name);
   }
 
+  get routes(): readonly ParsedRoute[] | undefined {
+    return this.#routes;
+  }
+
   /** Undefined: there is no file of routes. */
   setRoutes(routes: readonly ParsedRoute[] | undefined): void {
     this.#routes = routes;
