@@ -8,6 +8,8 @@ import { describe, it, test } from "node:test";
 import * as STAT_NAMES from "../assembly/filter/telemetry/stat_names.ts";
 import { ERROR_CODES } from "../assembly/wire/accounts.ts";
 import { portState } from "../controller/src/cli/processes.ts";
+import { EXIT_USAGE } from "../controller/src/commands/command.ts";
+import { EXIT_FAILURE, EXIT_OK, EXIT_WARNING } from "../controller/src/doctor/check.ts";
 import { PickerError } from "../controller/src/errors.ts";
 import type { Inventory } from "../controller/src/model.ts";
 import { FeedServer } from "../controller/src/push/feed-server.ts";
@@ -381,6 +383,35 @@ test("docs/scraping.md has every metric that is read, and every result of a scra
   const results = (text: string) => [...spans(text.slice(0, text.indexOf("\n\n")))].sort();
   assert.deepEqual(results(`${scrape}\n\n`), Object.keys(scraper().stats().failed).sort());
   assert.deepEqual(results(`${list}\n\n`), Object.keys(discovery().stats().failed).sort());
+});
+
+describe("docs/doctor.md", () => {
+  const page = read("docs/doctor.md");
+
+  it("shows its --help", () => {
+    const command = ["--import", "tsx", "controller/src/main.ts", "doctor", "--help"];
+    const help = execFileSync(process.execPath, command, { cwd: ROOT, encoding: "utf8" });
+    assert.equal(blocks(page).find(({ mark }) => mark === "<!-- help -->")?.text, help.trimEnd());
+  });
+
+  it("explains every check that there is, and no other", () => {
+    const folder = "controller/src/doctor";
+    const sources = readdirSync(join(ROOT, folder)).filter((name) => /(?:-checks|examine)\.ts$/.test(name));
+    const named = /checks\.(?:ok|warning|failure|skipped)\(\s*"([^"]+)"/g;
+    const checks = sources.flatMap((name) =>
+      [...read(`${folder}/${name}`).matchAll(named)].map(([, check]) => check!),
+    );
+    const rows = table(page, "group | check").flatMap(([, check]) => spans(check!));
+    // A pool's and an object's checks bear their names.
+    const explained = new Set(rows.filter((name) => name !== "pool"));
+    assert.ok(checks.length > 50, `${checks.length} checks`);
+    assert.deepEqual([...explained].sort(), [...new Set(checks)].sort());
+  });
+
+  it("has the exit codes right", () => {
+    const rows = table(page, "exit code | means").map(([code]) => Number(code));
+    assert.deepEqual(rows, [EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_WARNING]);
+  });
 });
 
 describe("docs/settings.md", () => {
