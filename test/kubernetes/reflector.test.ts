@@ -1,5 +1,7 @@
 /** The reflector on a real API server that is killed, frozen and restarted under it. */
 import assert from "node:assert/strict";
+import { copyFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { pino } from "pino";
 import { type KubernetesClient, loadClient } from "../../controller/src/kubernetes/client.ts";
@@ -90,6 +92,17 @@ function setStatus(name: string, podIP: string, isReady: boolean): Promise<ApiOb
 function removePod(name: string): Promise<unknown> {
   // Without a kubelet nobody would end the grace period.
   return cluster.admin.delete(pod(name), 0);
+}
+
+/** As a Pod of that service account has it. */
+function inCluster(token: string, namespace: string): KubernetesClient {
+  const serviceAccountFolder = mkdtempSync(join(cluster.folder, "account-"));
+  writeFileSync(join(serviceAccountFolder, "token"), token);
+  writeFileSync(join(serviceAccountFolder, "namespace"), namespace);
+  copyFileSync(cluster.caFile, join(serviceAccountFolder, "ca.crt"));
+  const { hostname, port } = new URL(cluster.url);
+  const env = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
+  return loadClient({ serviceAccountFolder }, env);
 }
 
 function ifNotFound(error: unknown): undefined {
@@ -218,9 +231,9 @@ describe("on a real API server, a reflector", () => {
     assert.equal(pools.told.size, 0);
   });
 
-  it("says that it may not read, and reads as soon as it may", async () => {
+  it("in a Pod is refused what its service account may not read, and reads it as soon as it may", async () => {
     const token = await cluster.serviceAccountToken("gateways", "reflector");
-    const own = loadClient({ kubeconfig: cluster.kubeconfig({ token, namespace: "gateways" }) }, {});
+    const own = inCluster(token, "gateways");
     assert.equal(own.namespace, "gateways");
     const pods = reflect(POD, { client: own, namespace: "default", limits: { backoffMaxMs: 200 } });
     await until("refused", () => pods.reflector.counts().failures > 1);
