@@ -115,6 +115,24 @@ export interface Outcome {
   readonly error: string | undefined;
 }
 
+/**
+ * Calls `send` at a steady rate, whatever becomes of it, until the returned function is called. After a stall of this process the
+ * missed calls follow, up to a second's worth.
+ */
+export function steadily(perSecond: number, send: () => void): () => void {
+  const startMs = performance.now();
+  let sent = 0;
+  const timer = setInterval(
+    () => {
+      const due = Math.floor(((performance.now() - startMs) / 1000) * perSecond);
+      sent = Math.max(sent, due - perSecond);
+      for (; sent < due; sent++) send();
+    },
+    Math.max(5, 1000 / perSecond),
+  );
+  return () => clearInterval(timer);
+}
+
 /** Sends requests at a steady rate, whatever becomes of them, and keeps every outcome. */
 export class Traffic {
   readonly outcomes: Outcome[] = [];
@@ -122,28 +140,18 @@ export class Traffic {
   private readonly options: RequestOptions;
   private readonly agent = new Agent({ keepAlive: true });
   private readonly underWay = new Set<Promise<void>>();
-  private readonly startMs = performance.now();
-  private readonly timer: NodeJS.Timeout;
-  private sent = 0;
+  private readonly pause: () => void;
 
   /** Starts at once. */
   constructor(port: number, perSecond: number, options: RequestOptions = {}) {
     this.port = port;
     this.options = options;
-    this.timer = setInterval(
-      () => {
-        // After a stall of this process the missed requests follow, up to a second's worth.
-        const due = Math.floor(((performance.now() - this.startMs) / 1000) * perSecond);
-        this.sent = Math.max(this.sent, due - perSecond);
-        for (; this.sent < due; this.sent++) this.send();
-      },
-      Math.max(5, 1000 / perSecond),
-    );
+    this.pause = steadily(perSecond, () => this.send());
   }
 
   /** Ends the traffic and waits for what is under way. */
   async stop(): Promise<readonly Outcome[]> {
-    clearInterval(this.timer);
+    this.pause();
     await Promise.all(this.underWay);
     this.agent.destroy();
     return this.outcomes;

@@ -57,8 +57,8 @@ export async function until<Value>(
 export interface GatewayOptions {
   /** Names the folder of logs and generated files, `build/e2e/<name>`. */
   readonly name: string;
-  /** Of the pools file; see `pool`. */
-  readonly pools: PoolsFile;
+  /** Of the pools file; see `pool`. Absent: none is written, and flags name another source. */
+  readonly pools?: PoolsFile;
   /** Default 2. */
   readonly workers?: number;
   /** Further flags of every controller. */
@@ -141,7 +141,7 @@ export class Gateway {
     this.wasmFile = join(this.folder, "filter.wasm");
     copyFileSync(WASM, this.wasmFile);
     this.log = new AccessLogReader(this.accessLog);
-    this.writePools(options.pools);
+    if (options.pools !== undefined) this.writePools(options.pools);
   }
 
   /** Prepares ports and files; nothing runs yet. */
@@ -205,7 +205,7 @@ export class Gateway {
   private controllerArgs(rpcPort: number, webPort: number, flags: readonly string[]): readonly string[] {
     return [
       join(ROOT, "build/js/inference-picker.js"),
-      ...["--pools-file", this.poolsFile],
+      ...(existsSync(this.poolsFile) ? ["--pools-file", this.poolsFile] : []),
       ...["--listen", `127.0.0.1:${rpcPort}`, "--web-listen", `127.0.0.1:${webPort}`],
       ...["--wasm-file", this.wasmFile],
       // Only the first controller's is the gateway's.

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePorts } from "../../controller/src/cli/processes.ts";
@@ -32,6 +40,8 @@ export interface ClusterOptions {
 /** A real API server over a real etcd, on 127.0.0.1. */
 export interface Cluster {
   readonly url: string;
+  /** Where its objects are kept, for tests that change them while the API server is away. */
+  readonly etcdUrl: string;
   /** The authority behind its certificate, in PEM, and as a file. */
   readonly ca: string;
   readonly caFile: string;
@@ -55,7 +65,7 @@ export interface Cluster {
   /** On the same port, with the same data; resolves when it is ready. */
   restartApiServer(): Promise<void>;
   /** Connections are accepted, nothing is answered. */
-  freezeApiServer(): void;
+  freezeApiServer(): Promise<void>;
   thawApiServer(): void;
   stop(): Promise<void>;
 }
@@ -100,6 +110,7 @@ function removeLeftovers(): void {
 
 class RunningCluster implements Cluster {
   readonly url: string;
+  readonly etcdUrl: string;
   readonly ca: string;
   readonly caFile: string;
   readonly folder: string;
@@ -116,6 +127,7 @@ class RunningCluster implements Cluster {
     this.plane = plane;
     this.audit = audit;
     this.url = plane.url;
+    this.etcdUrl = `http://127.0.0.1:${plane.ports.etcd}`;
     this.ca = plane.ca;
     this.folder = plane.folder;
     this.caFile = join(plane.folder, "ca.pem");
@@ -196,8 +208,11 @@ class RunningCluster implements Cluster {
     });
   }
 
-  freezeApiServer(): void {
-    this.apiServer?.signal("SIGSTOP");
+  async freezeApiServer(): Promise<void> {
+    const server = this.apiServer;
+    if (server === undefined) return;
+    server.signal("SIGSTOP");
+    await until("the API server stopped", () => isStopped(server.pid));
   }
 
   thawApiServer(): void {
@@ -227,6 +242,14 @@ class RunningCluster implements Cluster {
       throw error;
     }
   }
+}
+
+/** Each thread stops for itself; until then it goes on answering. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every((task) =>
+    /^State:\tT/m.test(readFileSync(`${tasks}/${task}/status`, "utf8")),
+  );
 }
 
 function kubeconfig(url: string, ca: string, token: string, namespace: string): string {

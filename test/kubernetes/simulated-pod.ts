@@ -26,14 +26,17 @@ export interface PodProgram {
 const MODEL_SERVERS = fileURLToPath(new URL("../../build/js/model-servers.js", import.meta.url));
 const PROBE_TIMEOUT_MS = 1000;
 
-/** The servers that a Pod's annotation asks for; none without it. */
+/** The servers that a Pod's annotation asks for; none without it. They say who they are: `x-served-by: POD-PORT-0`. */
 export function simulatedServers(pod: ApiObject, ip: string): readonly PodProgram[] {
   const text = pod.metadata.annotations?.[SERVER_ANNOTATION];
   if (text === undefined) return [];
   const { ports = [8000], ...settings } = (parse(text) ?? {}) as ServerSettings;
   const flags = Object.entries(settings).flatMap(([flag, value]) => [`--${flag}`, String(value)]);
   return ports.map((port) => ({
-    command: [process.execPath, MODEL_SERVERS, "--host", ip, "--port", String(port), ...flags],
+    command: [
+      ...[process.execPath, MODEL_SERVERS, "--host", ip, "--port", String(port)],
+      ...["--name-prefix", `${pod.metadata.name}-${port}`, ...flags],
+    ],
     port,
   }));
 }
