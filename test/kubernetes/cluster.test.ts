@@ -127,7 +127,7 @@ test("killed and started again, the server is at the same address with the same 
 });
 
 test("a frozen server answers nothing, and all of it when it is thawed", async () => {
-  cluster.freezeApiServer();
+  await cluster.freezeApiServer();
   await assert.rejects(cluster.admin.request("GET", "/readyz", { timeoutMs: 300 }));
   const waiting = cluster.admin.request("GET", "/readyz");
   cluster.thawApiServer();

@@ -185,7 +185,7 @@ describe("on a real API server, a reflector", () => {
     await pods.reflector.synced();
     await cluster.admin.create(pod("known"));
     await until("known", () => pods.told.has("default/known"));
-    cluster.freezeApiServer();
+    await cluster.freezeApiServer();
     await until("noticed", () => pods.reflector.state === "backing-off");
     assert.ok(pods.told.has("default/known"));
     cluster.thawApiServer();
