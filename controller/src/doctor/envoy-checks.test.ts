@@ -3,13 +3,16 @@ import { describe, it } from "node:test";
 import { parseControllerTable } from "./controller-table.ts";
 import { checkEnvoy } from "./envoy-checks.ts";
 import {
+  BY_METADATA,
   cluster,
+  clusterHosts,
   DISCOVERED,
   dump,
   listener,
   ROUTER,
   serverInfo,
   stats,
+  WRITES_METADATA,
   WRITES_PICK,
   wasmFilter,
 } from "./test-envoy.ts";
@@ -19,7 +22,12 @@ const TABLE = parseControllerTable(tablePage());
 type Pages = Readonly<Record<string, string | number | object>>;
 
 function look(pages: Pages, table = TABLE) {
-  const good = { "/server_info": serverInfo(), "/config_dump": dump(), "/stats": stats() };
+  const good = {
+    "/server_info": serverInfo(),
+    "/config_dump": dump(),
+    "/clusters": clusterHosts(),
+    "/stats": stats(),
+  };
   return checkEnvoy("127.0.0.1:9901", table, pagesOf({ ...good, ...pages }));
 }
 
@@ -93,6 +101,23 @@ describe("an Envoy", () => {
     assert.deepEqual(found, ["failure filter: no configuration of it has come"]);
   });
 
+  it("has a WasmPlugin of any name found by its configuration", async () => {
+    const anonymous = { root_id: "", vm_config: { vm_id: "", runtime: "envoy.wasm.runtime.v8" } };
+    const plugin = { ...wasmFilter(anonymous, { pick: "header", body: "pass" }), name: "gateways.mine" };
+    const place = { name: "gateways.mine", config_discovery: {} };
+    const other = {
+      ...wasmFilter({ ...anonymous, configuration: { value: "{}" } }),
+      name: "gateways.another",
+    };
+    const page = dump({ filters: [other, plugin], listeners: [listener("http", [place, ROUTER])] });
+    assert.deepEqual(await wrong({ "/config_dump": page }), []);
+    const alone = dump({ filters: [other], listeners: [listener("http", [place, ROUTER])] });
+    assert.deepEqual(await wrong({ "/config_dump": alone }), [
+      "failure listeners: none of 1 listener has the filter",
+      "failure filter: no configuration of it has come",
+    ]);
+  });
+
   it("has a filter that Istio named, or that stands in the listener itself, found", async () => {
     const named = { ...wasmFilter(), name: "istio-system.picker" };
     const place = { name: "istio-system.picker", config_discovery: {} };
@@ -132,29 +157,28 @@ describe("an Envoy", () => {
   it("has a feed without a cluster, without a connection or without tables fail", async () => {
     const feeds = (...names: string[]) => ({ feeds: names.map((name) => ({ cluster: name })) });
     const lost = dump({ filters: [wasmFilter({}, feeds("elsewhere", "inference-picker-feed"))] });
-    const silent = stats({
-      "cluster.inference-picker-feed.upstream_cx_active": 0,
-      "wasmcustom.inference_picker.feed.tables_accepted": 0,
-    });
-    assert.deepEqual(await wrong({ "/config_dump": lost, "/stats": silent }), [
-      "failure feed: Envoy has no cluster elsewhere",
-      "failure feed: cluster inference-picker-feed has no connection",
-      "failure tables: none has come",
-    ]);
+    const silent = stats({ "wasmcustom.inference_picker.feed.tables_accepted": 0 });
+    for (const connections of [0, null]) {
+      const hosts = clusterHosts({ "inference-picker-feed": connections });
+      assert.deepEqual(await wrong({ "/config_dump": lost, "/clusters": hosts, "/stats": silent }), [
+        "failure feed: Envoy has no cluster elsewhere",
+        "failure feed: cluster inference-picker-feed has no connection",
+        "failure tables: none has come",
+      ]);
+    }
     const none = dump({ filters: [wasmFilter({}, feeds())] });
     assert.deepEqual(await wrong({ "/config_dump": none }), [
       "failure feed: the filter's configuration names none",
     ]);
   });
 
-  it("finds the connections of a feed whose cluster's name has colons", async () => {
-    const name = "outbound|18000||picker.ns.svc.cluster.local:x";
-    const page = dump({
-      filters: [wasmFilter({}, { feeds: [{ cluster: name }] })],
-      clusters: [cluster(name), cluster("default/chat", "x-gateway-destination-endpoint")],
-    });
-    const counts = stats({ [`cluster.${name.replace(":", "_")}.upstream_cx_active`]: 1 });
-    assert.deepEqual(await wrong({ "/config_dump": page, "/stats": counts }), []);
+  it("that keeps no stats but Istio's own is judged by what it shows", async () => {
+    assert.deepEqual(await wrong({ "/stats": "wasm.envoy.wasm.runtime.v8.active: 3\n" }), []);
+    const checks = await look({ "/stats": "wasm.envoy.wasm.runtime.v8.active: 3\n" });
+    assert.deepEqual(
+      checks.filter(({ status }) => status === "skipped").map(({ name }) => name),
+      ["tables", "picks"],
+    );
   });
 
   it("takes a few refused tables for those of a change, and warns of more", async () => {
@@ -165,8 +189,8 @@ describe("an Envoy", () => {
 
   it("whose cluster does not send to what is picked fails, and one that has none of a pool's is warned of", async () => {
     const feed = cluster("inference-picker-feed");
-    for (const header of [undefined, "x-other"]) {
-      const page = dump({ clusters: [feed, cluster("default/chat", header)] });
+    for (const source of [undefined, { header: "x-other" }, { metadata: { key: "envoy.lb", path: [] } }]) {
+      const page = dump({ clusters: [feed, cluster("default/chat", source)] });
       assert.deepEqual(await wrong({ "/config_dump": page }), [
         "failure pool default/chat: sends elsewhere than picked: default/chat",
       ]);
@@ -174,6 +198,25 @@ describe("an Envoy", () => {
     assert.deepEqual(await wrong({ "/config_dump": dump({ clusters: [feed] }) }), [
       "warning pool default/chat: Envoy has none of its clusters: default/chat",
     ]);
+  });
+
+  it("whose cluster looks for the pick in metadata needs the filter that writes it there", async () => {
+    const clusters = [cluster("inference-picker-feed"), cluster("default/chat", BY_METADATA)];
+    assert.deepEqual(await wrong({ "/config_dump": dump({ clusters }) }), [
+      "failure listeners: clusters look for the pick in metadata, and nothing makes metadata of the header: gateway",
+    ]);
+    const listeners = [listener("gateway", [DISCOVERED, WRITES_PICK, WRITES_METADATA, ROUTER])];
+    assert.deepEqual(await wrong({ "/config_dump": dump({ clusters, listeners }) }), []);
+  });
+
+  it("without a host of a pool that has endpoints fails", async () => {
+    const hosts = clusterHosts({ "default/chat": null });
+    assert.deepEqual(await wrong({ "/clusters": hosts }), [
+      "failure pool default/chat: the pool has 2 endpoints, and Envoy no host of default/chat",
+    ]);
+    const pools = [tablePool({ endpoints: [] })];
+    assert.deepEqual(await wrong({ "/clusters": hosts }, parseControllerTable(tablePage({ pools }))), []);
+    assert.deepEqual(await wrong({ "/clusters": clusterHosts({ "default/chat": 0 }) }), []);
   });
 
   it("needs only one of the clusters that stand for a pool", async () => {
@@ -188,6 +231,7 @@ describe("an Envoy", () => {
       pagesOf({
         "/server_info": serverInfo(),
         "/config_dump": dump({ clusters: [cluster("inference-picker-feed")] }),
+        "/clusters": clusterHosts(),
         "/stats": stats(),
       }),
     );
@@ -219,7 +263,10 @@ describe("an Envoy", () => {
   });
 
   it("whose page is another program's is not taken for an Envoy's", async () => {
-    const found = await wrong({ "/server_info": "<html>", "/config_dump": "<html>", "/stats": "" });
+    const found = await wrong({
+      ...{ "/server_info": "<html>", "/config_dump": "<html>" },
+      ...{ "/clusters": "<html>", "/stats": "" },
+    });
     assert.deepEqual(found, [
       "warning version: the page has none",
       "failure state: unknown",

@@ -2,15 +2,16 @@ import { type Check, Checks, counted, listed } from "./check.ts";
 import { REFUSED_IN_PASSING } from "./controller-checks.ts";
 import type { ControllerTable } from "./controller-table.ts";
 import { type EnvoyConfig, type FilterConfig, parseEnvoyConfig } from "./envoy-config.ts";
+import { type ClusterHosts, parseClusterHosts } from "./envoy-hosts.ts";
 import { at, parseJson, textOf } from "./json-fields.ts";
 import { readStats } from "./metrics-lines.ts";
 import { PageUnreachable, type ReadPage } from "./page.ts";
 
 /** The minor version that the tests run on. */
 const TESTED = "1.40";
-/** Stats that are read: of the filter, its VMs, discovery, listeners, and whether clusters have connections. */
+/** Stats that are read: of the filter, its VMs, discovery and listeners. Istio's proxies keep only a part of them. */
 const STATS =
-  "^wasm|connected_state$|update_rejected$|config_fail$|total_listeners_|upstream_cx_active$|extension_config_missing$";
+  "^wasm|connected_state$|update_rejected$|config_fail$|total_listeners_|extension_config_missing$";
 
 /**
  * Whether an Envoy runs the filter, gets tables, and sends to what was picked.
@@ -29,21 +30,24 @@ export async function checkEnvoy(
     return body;
   };
   try {
-    const [server, dump, statsPage] = await Promise.all([
+    const [server, dump, hostsPage, statsPage] = await Promise.all([
       page("/server_info"),
       page("/config_dump"),
+      page("/clusters?format=json"),
       page(`/stats?filter=${encodeURIComponent(STATS)}`),
     ]);
     checkServer(checks, parseJson(server));
     const config = parseEnvoyConfig(parseJson(dump));
     const stats = readStats(statsPage);
+    const hosts = parseClusterHosts(parseJson(hostsPage));
     if (config === undefined)
       checks.failure("configuration", "the page is no configuration dump", "is this Envoy's admin page?");
     else {
       checkListeners(checks, config, stats);
       checkFilter(checks, config, stats);
-      checkFeed(checks, config, stats);
-      checkClusters(checks, config, table);
+      checkFeed(checks, config, hosts);
+      checkTables(checks, config, stats);
+      checkClusters(checks, config, hosts, table);
     }
     checkDiscovery(checks, stats);
     checkPicks(checks, stats);
@@ -102,12 +106,21 @@ function checkListeners(checks: Checks, config: EnvoyConfig, stats: Stats): void
       "check that the controller has --wasm-file and that Envoy reaches it",
     );
   }
-  const unwritten = withFilter.filter(({ writesPick }) => !writesPick).map(({ name }) => name);
+  const unwritten = withFilter.filter(({ writesHeader }) => !writesHeader).map(({ name }) => name);
   if (config.filters.some(({ pick }) => pick === "property") && unwritten.length > 0) {
     checks.failure(
       "listeners",
       `the filter leaves its pick as filter state, and nothing makes the header of it: ${listed(unwritten)}`,
       "put a header_mutation filter behind it, as envoy/bootstrap.yaml does, or configure the filter with pick: header",
+    );
+  }
+  const byMetadata = config.clusters.filter(({ pickedBy }) => pickedBy === "metadata");
+  const unmarked = withFilter.filter(({ writesMetadata }) => !writesMetadata).map(({ name }) => name);
+  if (byMetadata.length > 0 && unmarked.length > 0) {
+    checks.failure(
+      "listeners",
+      `clusters look for the pick in metadata, and nothing makes metadata of the header: ${listed(unmarked)}`,
+      "put a header_to_metadata filter behind the filter, as istio generate does",
     );
   }
 }
@@ -167,7 +180,7 @@ function checkFilterConfig(checks: Checks, filter: FilterConfig): void {
   checks.ok("filter", `${filter.name}, generation ${filter.generation}, ${filter.runtime}`);
 }
 
-function checkFeed(checks: Checks, config: EnvoyConfig, stats: Stats): void {
+function checkFeed(checks: Checks, config: EnvoyConfig, hosts: ClusterHosts): void {
   const feeds = [...new Set(config.filters.flatMap(({ feedClusters }) => feedClusters))];
   if (config.filters.length === 0) {
     checks.skipped("feed", "the filter has no configuration");
@@ -177,15 +190,15 @@ function checkFeed(checks: Checks, config: EnvoyConfig, stats: Stats): void {
     checks.failure("feed", "the filter's configuration names none", "name the controller's cluster in feeds");
     return;
   }
-  const known = new Set(config.clusters.map(({ name }) => name));
   for (const feed of feeds) {
-    if (!known.has(feed)) {
+    const state = hosts.get(feed);
+    if (state === undefined) {
       checks.failure(
         "feed",
         `Envoy has no cluster ${feed}`,
         "add the cluster, as envoy/bootstrap.yaml does, or name another in the filter's feeds",
       );
-    } else if ((stats.get(`cluster.${statName(feed)}.upstream_cx_active`) ?? 0) === 0) {
+    } else if (state.connections === 0) {
       checks.failure(
         "feed",
         `cluster ${feed} has no connection`,
@@ -193,9 +206,15 @@ function checkFeed(checks: Checks, config: EnvoyConfig, stats: Stats): void {
       );
     } else checks.ok("feed", `cluster ${feed} is connected`);
   }
-  const count = (name: string) => stats.get(`wasmcustom.inference_picker.${name}`) ?? 0;
-  const accepted = count("feed.tables_accepted");
-  const refused = count("feed.tables_refused") + count("feed.tables_unreadable");
+}
+
+function checkTables(checks: Checks, config: EnvoyConfig, stats: Stats): void {
+  const count = (name: string) => stats.get(`wasmcustom.inference_picker.feed.${name}`);
+  const accepted = count("tables_accepted");
+  if (config.filters.length === 0 || accepted === undefined) {
+    checks.skipped("tables", "Envoy shows no counters of the filter");
+    return;
+  }
   if (accepted === 0) {
     checks.failure(
       "tables",
@@ -203,6 +222,7 @@ function checkFeed(checks: Checks, config: EnvoyConfig, stats: Stats): void {
       "check the feed above; a controller sends its first table when it is ready",
     );
   } else checks.ok("tables", `${accepted} accepted`);
+  const refused = (count("tables_refused") ?? 0) + (count("tables_unreadable") ?? 0);
   if (refused > REFUSED_IN_PASSING) {
     checks.warning(
       "tables",
@@ -212,19 +232,29 @@ function checkFeed(checks: Checks, config: EnvoyConfig, stats: Stats): void {
   }
 }
 
-function checkClusters(checks: Checks, config: EnvoyConfig, table: ControllerTable | undefined): void {
-  const follows = new Map(config.clusters.map(({ name, followsPick }) => [name, followsPick]));
+function checkClusters(
+  checks: Checks,
+  config: EnvoyConfig,
+  hosts: ClusterHosts,
+  table: ControllerTable | undefined,
+): void {
+  const following = config.clusters.filter(({ pickedBy }) => pickedBy !== undefined).map(({ name }) => name);
   if (table === undefined) {
-    const following = config.clusters.filter(({ followsPick }) => followsPick).map(({ name }) => name);
     if (following.length > 0) checks.ok("clusters", `that follow the pick: ${listed(following)}`);
     else {
-      checks.failure("clusters", "none follows the pick", "give the pool's cluster the policy override_host");
+      checks.failure(
+        "clusters",
+        "none follows the pick",
+        "give the pool's cluster the policy override_host, as the controller's own clusters have",
+      );
     }
     return;
   }
-  for (const { name: pool, clusters } of table.pools) {
-    const own = clusters.filter((name) => follows.has(name));
-    const ignoring = own.filter((name) => follows.get(name) !== true);
+  const known = new Set(config.clusters.map(({ name }) => name));
+  for (const { name: pool, clusters, endpoints } of table.pools) {
+    const own = clusters.filter((name) => known.has(name));
+    const ignoring = own.filter((name) => !following.includes(name));
+    const empty = own.filter((name) => hosts.get(name)?.hosts === 0);
     const name = `pool ${pool}`;
     if (own.length === 0) {
       checks.warning(
@@ -237,6 +267,12 @@ function checkClusters(checks: Checks, config: EnvoyConfig, table: ControllerTab
         name,
         `sends elsewhere than picked: ${listed(ignoring)}`,
         "give the cluster the policy override_host with the pick's header, as the controller's own clusters have",
+      );
+    } else if (empty.length > 0 && endpoints.length > 0) {
+      checks.failure(
+        name,
+        `the pool has ${counted(endpoints.length, "endpoint")}, and Envoy no host of ${listed(empty)}`,
+        "check that Envoy reaches the controller; with Istio, that the Service selects the pool's Pods",
       );
     } else checks.ok(name, `follows the pick: ${listed(own)}`);
   }
@@ -291,9 +327,4 @@ function checkPicks(checks: Checks, stats: Stats): void {
 
 function sumOf(stats: Stats, name: RegExp): number {
   return [...stats].reduce((sum, [stat, count]) => (name.test(stat) ? sum + count : sum), 0);
-}
-
-/** Envoy writes a cluster's colons as underscores in its stats. */
-function statName(cluster: string): string {
-  return cluster.replaceAll(":", "_");
 }

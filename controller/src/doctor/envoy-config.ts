@@ -14,7 +14,9 @@ export interface ListenerConfig {
   /** Our filter stands before the router in some of its filter chains. */
   readonly hasFilter: boolean;
   /** A filter behind it writes the pick from filter state into the header. */
-  readonly writesPick: boolean;
+  readonly writesHeader: boolean;
+  /** A filter behind it makes metadata of the header. */
+  readonly writesMetadata: boolean;
 }
 
 export interface FilterConfig {
@@ -30,8 +32,8 @@ export interface FilterConfig {
 
 export interface ClusterConfig {
   readonly name: string;
-  /** Whether it sends to the hosts that the pick's header lists. */
-  readonly followsPick: boolean;
+  /** Where it looks for the hosts that were picked; absent: it does not. */
+  readonly pickedBy?: "header" | "metadata";
 }
 
 /** Undefined for what is no configuration dump. */
@@ -87,29 +89,42 @@ function listenerConfig(listener: Fields, discovered: readonly (FilterConfig | u
   const isOurs = (filter: Fields) =>
     names.has(textOf(filter.name)) || filter.name === FILTER_NAME || filterConfigOf(filter) !== undefined;
   const chains = httpFiltersOf(listener).filter((filters) => filters.some(isOurs));
+  const haveBehind = (test: (filter: Fields) => boolean) =>
+    chains.every((filters) => filters.slice(filters.findIndex(isOurs) + 1).some(test));
   return {
     name: textOf(listener.name) ?? "",
     hasFilter: chains.length > 0,
-    writesPick: chains.every((filters) => filters.slice(filters.findIndex(isOurs) + 1).some(writesPick)),
+    writesHeader: haveBehind(writesHeader),
+    writesMetadata: haveBehind(writesMetadata),
   };
 }
 
-function writesPick(filter: Fields): boolean {
+function writesHeader(filter: Fields): boolean {
   return listOf(at(filter, "typed_config", "mutations", "request_mutations")).some((mutation) => {
     const header = fieldsOf(at(mutation, "append", "header"));
     return header.key === PICK_HEADER && textOf(header.value)?.includes("FILTER_STATE(wasm.pick") === true;
   });
 }
 
-/** A Wasm filter with our VM; undefined for any other. Istio names the filter itself, but keeps `root_id` and `vm_id`. */
+function writesMetadata(filter: Fields): boolean {
+  return listOf(at(filter, "typed_config", "request_rules")).some(
+    (rule) => at(rule, "header") === PICK_HEADER && at(rule, "on_header_present", "key") === PICK_HEADER,
+  );
+}
+
+/**
+ * A Wasm filter that is ours, by its names or, where a WasmPlugin was given another, by its configuration; undefined
+ * for any other.
+ */
 function filterConfigOf(filter: Fields): FilterConfig | undefined {
   // Istio wraps its own as a TypedStruct.
   const typed = fieldsOf(filter.typed_config);
   const config = fieldsOf(at(typed, "config") ?? at(typed, "value", "config"));
   const names = [filter.name, config.name, config.root_id, at(config, "vm_config", "vm_id")];
-  if (config.vm_config === undefined || !names.some((name) => textOf(name)?.includes(FILTER_NAME)))
-    return undefined;
   const own = fieldsOf(ownConfiguration(config.configuration));
+  const isNamed = names.some((name) => textOf(name)?.includes(FILTER_NAME));
+  if (config.vm_config === undefined || !(isNamed || ("feeds" in own && "generation" in own)))
+    return undefined;
   return {
     name: textOf(filter.name) ?? "",
     runtime: textOf(at(config, "vm_config", "runtime")) ?? "",
@@ -129,10 +144,13 @@ function ownConfiguration(configuration: unknown): unknown {
 }
 
 function clusterConfig(cluster: Fields): ClusterConfig {
-  const followsPick = listOf(at(cluster, "load_balancing_policy", "policies")).some((policy) =>
-    listOf(at(policy, "typed_extension_config", "typed_config", "override_host_sources")).some(
-      (source) => at(source, "header") === PICK_HEADER,
-    ),
+  const name = textOf(cluster.name) ?? "";
+  const sources = listOf(at(cluster, "load_balancing_policy", "policies")).flatMap((policy) =>
+    listOf(at(policy, "typed_extension_config", "typed_config", "override_host_sources")),
   );
-  return { name: textOf(cluster.name) ?? "", followsPick };
+  if (sources.some((source) => at(source, "header") === PICK_HEADER)) return { name, pickedBy: "header" };
+  const isMetadata = sources.some((source) =>
+    listOf(at(source, "metadata", "path")).some((step) => at(step, "key") === PICK_HEADER),
+  );
+  return isMetadata ? { name, pickedBy: "metadata" } : { name };
 }

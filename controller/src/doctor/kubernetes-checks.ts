@@ -62,5 +62,5 @@ async function checkContents(
   // Without endpoints a pool has been told about with its Pods.
   const pools = outcome.inventory.pools.filter(({ endpoints }) => endpoints.length > 0);
   const metrics = pools.length === 0 ? [] : await checkPools({ pools, routes: [] }, timeoutMs, deps);
-  return [...checks.list, ...checkObjects(outcome), ...checkPods(objects), ...metrics];
+  return [...checks.list, ...checkObjects(outcome), ...checkPods(objects, outcome), ...metrics];
 }

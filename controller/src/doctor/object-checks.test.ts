@@ -13,7 +13,8 @@ function words(checks: readonly Check[]): readonly string[] {
 }
 
 function look(parts: Partial<KubernetesObjects>) {
-  return { found: words(checkObjects(built(parts))), pods: words(checkPods(objects(parts))) };
+  const outcome = built(parts);
+  return { found: words(checkObjects(outcome)), pods: words(checkPods(objects(parts), outcome)) };
 }
 
 describe("the objects", () => {
@@ -41,8 +42,9 @@ describe("the objects", () => {
 
   it("have a pool that is left to its own endpoint picker as not looked at", () => {
     const spec = { endpointPickerRef: { name: "epp", port: { number: 9002 } } };
-    const { found } = look({ pools: [pool("chat", { spec })] });
+    const { found, pods } = look({ pools: [pool("chat", { spec })] });
     assert.match(found[0] ?? "", /^skipped InferencePool llm\/chat: .*epp/);
+    assert.deepEqual(pods, []);
     assert.doesNotMatch(found.join(), /^failure/);
   });
 });

@@ -47,10 +47,19 @@ function tell(checks: Checks, { object, reason, message, severity }: Finding, is
   else checks.warning(name, message, REMEDIES[reason]);
 }
 
-/** For each pool, how many Pods it selects, and how many of them are endpoints. */
-export function checkPods({ pools, pods }: Pick<KubernetesObjects, "pools" | "pods">): readonly Check[] {
+/** For each pool that is served here, how many Pods it selects, and how many of them are endpoints. */
+export function checkPods(
+  { pools, pods }: Pick<KubernetesObjects, "pools" | "pods">,
+  outcome: Pick<InventoryOutcome, "pools">,
+): readonly Check[] {
   const checks = new Checks("Pods");
+  const left = new Set(
+    outcome.pools
+      .filter(({ accepted }) => accepted.reason === "NotSupportedByParent")
+      .map(({ object }) => object.uid),
+  );
   for (const { meta, spec } of pools) {
+    if (left.has(meta.uid)) continue;
     const name = `pool ${meta.namespace}/${meta.name}`;
     const selection = readPoolSpec(spec, () => {})?.selection;
     if (selection === undefined) {

@@ -53,19 +53,55 @@ export function listener(name: string, httpFilters: readonly object[]) {
   return { name, filter_chains: [{ filters: [{ name: "hcm", typed_config }] }] };
 }
 
-export function cluster(name: string, header?: string) {
-  const override = { override_host_sources: [{ header }] };
+/** `source` of the policy override_host; absent: another policy. */
+export function cluster(name: string, source?: object) {
+  const override = { override_host_sources: [source] };
   const policies = [
-    { typed_extension_config: { name: "policy", typed_config: header === undefined ? {} : override } },
+    { typed_extension_config: { name: "policy", typed_config: source === undefined ? {} : override } },
   ];
   return { name, load_balancing_policy: { policies } };
+}
+
+export const BY_HEADER = { header: "x-gateway-destination-endpoint" };
+export const BY_METADATA = {
+  metadata: { key: "envoy.lb", path: [{ key: "x-gateway-destination-endpoint" }] },
+};
+export const WRITES_METADATA = {
+  name: "inference-picker-metadata",
+  typed_config: {
+    "@type": `${HTTP}.header_to_metadata.v3.Config`,
+    request_rules: [
+      {
+        header: "x-gateway-destination-endpoint",
+        on_header_present: { metadata_namespace: "envoy.lb", key: "x-gateway-destination-endpoint" },
+        remove: true,
+      },
+    ],
+  },
+};
+
+/** `/clusters?format=json` with this many connections to the one host of each cluster; null: it has no host. */
+export function clusterHosts(more: Readonly<Record<string, number | null>> = {}) {
+  const connections = { "inference-picker-feed": 1, "default/chat": 2, ...more };
+  return {
+    cluster_statuses: Object.entries(connections).map(([name, value]) => ({
+      name,
+      ...(value === null
+        ? {}
+        : {
+            host_statuses: [
+              { stats: [{ name: "cx_active", ...(value === 0 ? {} : { value: String(value) }) }] },
+            ],
+          }),
+    })),
+  };
 }
 
 /** `/config_dump` with these. */
 export function dump({
   listeners = [listener("gateway", [DISCOVERED, WRITES_PICK, ROUTER])],
   filters = [wasmFilter()],
-  clusters = [cluster("inference-picker-feed"), cluster("default/chat", "x-gateway-destination-endpoint")],
+  clusters = [cluster("inference-picker-feed"), cluster("default/chat", BY_HEADER)],
 }: {
   readonly listeners?: readonly object[];
   readonly filters?: readonly object[];
@@ -85,7 +121,6 @@ export function dump({
 /** `/stats` of an Envoy in good order, but for what is given. */
 export function stats(more: Readonly<Record<string, number>> = {}): string {
   const good = {
-    "cluster.inference-picker-feed.upstream_cx_active": 1,
     "control_plane.connected_state": 1,
     "listener_manager.total_listeners_warming": 0,
     "wasm.envoy.wasm.runtime.v8.active": 3,
