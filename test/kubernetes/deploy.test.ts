@@ -167,6 +167,42 @@ describe("the chart", () => {
     }
   });
 
+  it("is installed, changed and removed by Helm, and leaves nothing", async () => {
+    const namespace = "helm";
+    await cluster.createNamespace(namespace);
+    const helm = (...args: readonly string[]) =>
+      execFileSync(HELM, [...args, "--kubeconfig", cluster.kubeconfig(), "--namespace", namespace], {
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "pipe"],
+        // Its caches stay in the cluster's folder.
+        env: {
+          ...process.env,
+          HOME: cluster.folder,
+          XDG_CACHE_HOME: "",
+          XDG_CONFIG_HOME: "",
+          XDG_DATA_HOME: "",
+        },
+      });
+    const deployments = async () => {
+      const found = await cluster.admin.list({ apiVersion: "apps/v1", kind: "Deployment" }, namespace);
+      return found.map(({ metadata }) => metadata.name);
+    };
+    assert.match(helm("install", "picker", CHART), /gateways reach it at picker-inference-picker/);
+    assert.deepEqual(await deployments(), ["picker-inference-picker-0", "picker-inference-picker-1"]);
+    helm("upgrade", "picker", CHART, "--set", "shape=gateway");
+    assert.deepEqual(await deployments(), ["picker-inference-picker"]);
+    helm("uninstall", "picker");
+    assert.deepEqual(await deployments(), []);
+    const roles = await cluster.admin.list({
+      apiVersion: "rbac.authorization.k8s.io/v1",
+      kind: "ClusterRole",
+    });
+    assert.deepEqual(
+      roles.map(({ metadata }) => metadata.name).filter((name) => name.includes("picker-inference-picker")),
+      [],
+    );
+  });
+
   it("makes Pods that a namespace of the restricted standard takes", async () => {
     for (const file of Object.keys(VARIANTS)) {
       const objects = objectsOf(readText(`deploy/manifests/${file}`));
