@@ -45,6 +45,17 @@ test("the holder says hello at once, and names the table that it applied", () =>
   rig.process.assertClean();
 });
 
+test("a table in force is reported within 150 ms, though nothing is in flight", () => {
+  const rig = new Rig(MODULE);
+  const stream = rig.connect();
+  for (let sequence = 1n; sequence <= 5n; sequence++) {
+    rig.push([poolRow()]);
+    rig.process.advance(150);
+    assert.equal(rig.report(stream).sequence, sequence);
+  }
+  rig.process.assertClean();
+});
+
 test("a controller that closes is dialled again, with growing pauses that stay below 1.5 s", () => {
   const rig = new Rig(MODULE);
   rig.connect();

@@ -27,7 +27,7 @@ export class Feed {
   private readonly report: Report = new Report();
   private readonly accounts: AccountsRelay = new AccountsRelay();
   private reportedMs: f64 = 0;
-  /** Counts moved since the last report. */
+  /** Counts moved since the last report, or a table came: its controller waits to hear that it is in force. */
   private dirty: bool = false;
   private readonly acceptedCounter: Counter = new Counter("inference_picker.feed.tables_accepted");
   private readonly outrankedCounter: Counter = new Counter("inference_picker.feed.tables_outranked");
@@ -43,7 +43,7 @@ export class Feed {
 
   /**
    * Dials what is due, passes on what the VMs have published of their accounts, and reports: at once on a new
-   * stream, else when counts changed, else once a second.
+   * stream, else when counts changed or a table came, else once a second.
    */
   tick(
     nowMs: f64,
@@ -90,6 +90,7 @@ export class Feed {
       if (verdict == ACCEPTED) {
         link.accepted(nowMs, epoch);
         this.acceptedCounter.add();
+        this.dirty = true;
         return true;
       }
     }
