@@ -16,6 +16,7 @@ import { FeedServer } from "../controller/src/push/feed-server.ts";
 import { ModelDiscovery } from "../controller/src/scrape/model-discovery.ts";
 import { createScraper } from "../controller/src/scrape/scraper.ts";
 import { parseSettings } from "../controller/src/settings.ts";
+import { FINDING_REASONS } from "../controller/src/sources/kubernetes/findings.ts";
 import { parsePools } from "../controller/src/sources/pools-parse.ts";
 import { POOLS_FILE } from "../controller/src/sources/pools-schema.ts";
 import { AccountsTotals } from "../controller/src/telemetry/accounts-totals.ts";
@@ -463,6 +464,14 @@ describe("docs/settings.md", () => {
       [],
     );
   });
+});
+
+test("docs/kubernetes.md has every reason for which an object's owner is told something", () => {
+  const rows = table(read("docs/kubernetes.md"), "reason of an Event");
+  assert.deepEqual(
+    rows.map(([reason]) => plain(reason)),
+    FINDING_REASONS,
+  );
 });
 
 test("the index of decisions has every record", () => {

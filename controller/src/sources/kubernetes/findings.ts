@@ -1,26 +1,23 @@
-/** Why an object's owner is told something: the reason of an Event. */
-export type FindingReason =
-  /** The object's own fields: a value out of range, an unknown word, a missing field. */
-  | "InvalidSpec"
-  /** The pool's annotation `inference-picker.io/config`, or what it contradicts. */
-  | "InvalidConfiguration"
-  /** Another annotation or a label that cannot be read. */
-  | "InvalidAnnotation"
-  | "PoolNotFound"
-  | "PoolInOtherNamespace"
-  | "DuplicateModel"
-  | "DuplicateCluster"
-  | "DuplicateAddress"
-  /** The pool's `body.read: never` keeps rewrites from being made. */
-  | "BodyNotRead"
-  | "ServiceAmbiguous"
-  | "ServiceNotFound"
-  | "SecretNotFound"
-  | "InvalidSecret"
-  | "NotSupportedByParent"
-  | "NoReadyPod"
-  /** No table has room for it. */
-  | "TooMany";
+/** Why an object's owner is told something: the reason of an Event. docs/kubernetes.md says what each means. */
+export const FINDING_REASONS = [
+  "InvalidSpec",
+  "InvalidConfiguration",
+  "InvalidAnnotation",
+  "InvalidSecret",
+  "SecretNotFound",
+  "PoolNotFound",
+  "PoolInOtherNamespace",
+  "DuplicateModel",
+  "DuplicateCluster",
+  "DuplicateAddress",
+  "BodyNotRead",
+  "ServiceNotFound",
+  "ServiceAmbiguous",
+  "NoReadyPod",
+  "NotSupportedByParent",
+  "TooMany",
+] as const;
+export type FindingReason = (typeof FINDING_REASONS)[number];
 
 /** The object that a finding or an outcome is about. */
 export interface ObjectReference {
