@@ -219,6 +219,24 @@ describe("an Envoy", () => {
     assert.deepEqual(await wrong({ "/clusters": clusterHosts({ "default/chat": 0 }) }), []);
   });
 
+  it("of a mesh has the clusters judged that routes lead to", async () => {
+    const service = "outbound|8000||vllm.default.svc.cluster.local";
+    const clusters = [
+      cluster("inference-picker-feed"),
+      cluster(service),
+      cluster("default/chat", { header: "x-gateway-destination-endpoint" }),
+    ];
+    const table = parseControllerTable(
+      tablePage({ pools: [tablePool({ clusters: ["default/chat", service] })] }),
+    );
+    const page = (...routes: readonly object[]) => ({ "/config_dump": dump({ clusters, routes }) });
+    assert.deepEqual(await wrong(page({ cluster: "default/chat" }), table), []);
+    const wronged = `failure pool default/chat: sends elsewhere than picked: ${service}`;
+    assert.deepEqual(await wrong(page({ cluster: "default/chat" }, { cluster: service }), table), [wronged]);
+    const weighted = { weighted_clusters: { clusters: [{ name: service }] } };
+    assert.deepEqual(await wrong(page(weighted), table), [wronged]);
+  });
+
   it("needs only one of the clusters that stand for a pool", async () => {
     const pools = [tablePool({ clusters: ["default/chat", "outbound|80||chat.default.svc"] })];
     assert.deepEqual(await wrong({}, parseControllerTable(tablePage({ pools }))), []);

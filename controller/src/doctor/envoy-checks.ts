@@ -252,7 +252,10 @@ function checkClusters(
   }
   const known = new Set(config.clusters.map(({ name }) => name));
   for (const { name: pool, clusters, endpoints } of table.pools) {
-    const own = clusters.filter((name) => known.has(name));
+    const present = clusters.filter((name) => known.has(name));
+    // A mesh has clusters of Services that nobody routes to.
+    const routed = present.filter((name) => config.routedTo.has(name));
+    const own = routed.length > 0 ? routed : present;
     const ignoring = own.filter((name) => !following.includes(name));
     const empty = own.filter((name) => hosts.get(name)?.hosts === 0);
     const name = `pool ${pool}`;

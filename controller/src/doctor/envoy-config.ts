@@ -7,6 +7,8 @@ export interface EnvoyConfig {
   /** Configurations of our filter, in whatever way they came. */
   readonly filters: readonly FilterConfig[];
   readonly clusters: readonly ClusterConfig[];
+  /** Clusters that routes lead to. */
+  readonly routedTo: ReadonlySet<string>;
 }
 
 export interface ListenerConfig {
@@ -48,6 +50,7 @@ export function parseEnvoyConfig(page: unknown): EnvoyConfig | undefined {
     listeners: listeners.map((listener) => listenerConfig(listener, discovered)),
     filters: [...discovered, ...inline].filter((filter) => filter !== undefined),
     clusters: dumps.flatMap(clustersOf).map(fieldsOf).map(clusterConfig),
+    routedTo: new Set(dumps.flatMap(routesOf).flatMap(destinationsOf)),
   };
 }
 
@@ -72,6 +75,21 @@ function clustersOf(dump: Fields): readonly unknown[] {
   if (!isOf(dump, "ClustersConfigDump")) return [];
   return [...listOf(dump.static_clusters), ...listOf(dump.dynamic_active_clusters)].map((entry) =>
     at(entry, "cluster"),
+  );
+}
+
+/** Routes of tables that were discovered, and of those that came with the configuration. */
+function routesOf(dump: Fields): readonly unknown[] {
+  if (!isOf(dump, "RoutesConfigDump")) return [];
+  return [...listOf(dump.static_route_configs), ...listOf(dump.dynamic_route_configs)]
+    .flatMap((entry) => listOf(at(entry, "route_config", "virtual_hosts")))
+    .flatMap((host) => listOf(at(host, "routes")));
+}
+
+function destinationsOf(route: unknown): readonly string[] {
+  const weighted = listOf(at(route, "route", "weighted_clusters", "clusters"));
+  return [at(route, "route", "cluster"), ...weighted.map((entry) => at(entry, "name"))].flatMap(
+    (name) => textOf(name) ?? [],
   );
 }
 

@@ -99,6 +99,7 @@ export function clusterHosts(more: Readonly<Record<string, number | null>> = {})
 
 /** `/config_dump` with these. */
 export function dump({
+  routes = [],
   listeners = [listener("gateway", [DISCOVERED, WRITES_PICK, ROUTER])],
   filters = [wasmFilter()],
   clusters = [cluster("inference-picker-feed"), cluster("default/chat", BY_HEADER)],
@@ -106,6 +107,8 @@ export function dump({
   readonly listeners?: readonly object[];
   readonly filters?: readonly object[];
   readonly clusters?: readonly object[];
+  /** Each a route's action. */
+  readonly routes?: readonly object[];
 } = {}) {
   const of = (kind: string, fields: object) => ({ "@type": `${API}.admin.v3.${kind}ConfigDump`, ...fields });
   return {
@@ -113,6 +116,11 @@ export function dump({
       of("Bootstrap", {}),
       of("Clusters", { static_clusters: clusters.map((each) => ({ cluster: each })) }),
       of("Ecds", { ecds_filters: filters.map((each) => ({ ecds_filter: each })) }),
+      of("Routes", {
+        dynamic_route_configs: [
+          { route_config: { virtual_hosts: [{ routes: routes.map((route) => ({ route })) }] } },
+        ],
+      }),
       of("Listeners", { static_listeners: listeners.map((each) => ({ listener: each })) }),
     ],
   };
