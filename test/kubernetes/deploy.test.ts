@@ -4,12 +4,17 @@ import { readdirSync, readFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { Agent, request } from "undici";
 import { parse } from "yaml";
+import { startController } from "../../controller/src/controller.ts";
+import { parseSettings } from "../../controller/src/settings.ts";
+import { createLogger } from "../../controller/src/telemetry/logger.ts";
+import { processTimer } from "../../controller/src/timer.ts";
 import { manifest, render, VARIANTS } from "../../deploy/manifests/generate.ts";
 import { type ChartAccess, expectedGrants } from "../deploy/grants.ts";
 import { grantsOf, type KubeObject, objectsOf, ofKind, podSpecs, ROOT, readText } from "../deploy/objects.ts";
 import type { ApiError } from "./api-client.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { programPath } from "./programs/programs.ts";
+import { until } from "./until.ts";
 
 const HELM = programPath("helm");
 const CHART = `${ROOT}deploy/chart/inference-picker`;
@@ -252,6 +257,47 @@ describe("the examples", () => {
   it("are taken by the API server, tried and done", async () => {
     for (const object of objects) await cluster.admin.apply(object, { dryRun: true });
     for (const object of objects) await cluster.admin.apply(object);
+  });
+
+  it("make a pool of which the controller has nothing to complain", async () => {
+    const { template } = objects.find(
+      (object) => object.kind === "Deployment" && object.metadata.name === "llama",
+    )!.spec as { readonly template: { readonly metadata: object; readonly spec: object } };
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { ...template.metadata, name: "llama-0", namespace: "models" },
+      spec: template.spec,
+    };
+    await cluster.admin.apply(pod);
+    const status = { phase: "Running", podIP: "127.0.0.1", conditions: [{ type: "Ready", status: "True" }] };
+    await cluster.admin.patch(pod, { status }, { subresource: "status" });
+    const flags = ["--source=kubernetes", "--listen=127.0.0.1:0", "--web-listen=127.0.0.1:0"];
+    const controller = await startController(
+      parseSettings([...flags, `--kubeconfig=${cluster.kubeconfig()}`], {}),
+      {
+        logger: createLogger("silent"),
+        env: {},
+        nowMs: () => performance.now(),
+        wallMs: () => Date.now(),
+        random: () => Math.random(),
+        setTimer: processTimer,
+      },
+    );
+    try {
+      const table = await until("a table", () => controller.table());
+      assert.equal(table.problem, null);
+      const [llama] = table.pools;
+      assert.equal(llama!.name, "models/llama");
+      assert.deepEqual(
+        llama!.endpoints.map(({ address }) => address),
+        ["127.0.0.1:8000"],
+      );
+      const rewritten = llama!.rewrites.map(({ model }) => model);
+      assert.deepEqual(rewritten.sort(), ["assistant", "gpt-4o", "gpt-4o-mini", "sql"]);
+    } finally {
+      await controller.close();
+    }
   });
 
   it("are shown by kubectl with what matters", async () => {
