@@ -72,6 +72,19 @@ describe("a pool's endpoints", () => {
     assert.match(faults, new RegExp(`warning metrics of [^ ]+ \\(${silent}\\): .*→ .*scrape.timeout`));
   });
 
+  it("that answer too late once are asked once more", async () => {
+    let asked = 0;
+    const server = createServer((_, response) => {
+      asked++;
+      if (asked > 1) response.end(VLLM);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    assert.deepEqual(await words([address]), ["ok metrics of 1 of 1 endpoint answer"]);
+    assert.equal(asked, 2);
+  });
+
   it("none of which answers are a failure, told once for a fault that they share", async () => {
     const [found, ...more] = await look([await metrics(404), await metrics(404)]);
     assert.deepEqual(more, []);

@@ -1,4 +1,4 @@
-import type { Engine, Inventory, PoolSpec, Sample } from "../model.ts";
+import type { Endpoint, Engine, Inventory, PoolSpec, Sample } from "../model.ts";
 import { metricNames } from "../scrape/engines.ts";
 import type { ScrapeFailure } from "../scrape/scraper.ts";
 import { type Check, Checks, counted, listed } from "./check.ts";
@@ -29,7 +29,7 @@ export async function checkPools(
   const checks = new Checks("pools");
   if (inventory.pools.length === 0) checks.failure("pools", "none", "add a pool");
   const { endpoints, failures } = await resolveOnce(inventory, timeoutMs, clocks);
-  const scraped = await scrapeOnce(endpoints, timeoutMs, clocks);
+  const scraped = await scrapedTwice(endpoints, timeoutMs, clocks);
   for (const pool of inventory.pools) {
     const key = `${pool.namespace}/${pool.name}`;
     const name = `pool ${key}`;
@@ -64,6 +64,24 @@ export async function checkPools(
     );
   }
   return checks.list;
+}
+
+/** Who did not answer in time is asked once more: a busy moment is none of the controller's worries either. */
+async function scrapedTwice(
+  endpoints: readonly Endpoint[],
+  timeoutMs: number,
+  clocks: Clocks,
+): Promise<readonly Scraped[]> {
+  const first = await scrapeOnce(endpoints, timeoutMs, clocks);
+  const late = first.filter(({ failure }) => failure === "timeout").map(({ endpoint }) => endpoint);
+  const second = await scrapeOnce(late, timeoutMs, clocks);
+  const byPlace = new Map(second.map((outcome) => [placeOf(outcome.endpoint), outcome]));
+  return first.map((outcome) => byPlace.get(placeOf(outcome.endpoint)) ?? outcome);
+}
+
+/** An address may stand in several pools. */
+function placeOf({ pool, address }: Endpoint): string {
+  return `${pool} ${address}`;
 }
 
 interface Asking {
