@@ -6,6 +6,8 @@ import { promisify } from "node:util";
 import { after, before, describe, it } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { wasPicked } from "../../controller/src/cli/access-log.ts";
+import { parseControllerTable } from "../../controller/src/doctor/controller-table.ts";
+import { checkEnvoy } from "../../controller/src/doctor/envoy-checks.ts";
 import type { Manifest } from "../../controller/src/istio/generate.ts";
 import { SET_UPS, type SetUpKind } from "../../controller/src/istio/set-up.ts";
 import { until } from "../kubernetes/until.ts";
@@ -79,6 +81,22 @@ for (const kind of SET_UPS) {
         assert.ok(!chain.includes("envoy.filters.http.ext_proc"));
       }
       assert.match(router.printed(), /^(?!.*rejected)/s);
+    });
+
+    it("is in order to the doctor", async () => {
+      const read = async (url: string) => {
+        const { pathname, search } = new URL(url);
+        const body = await router.admin(pathname + search);
+        return body === undefined ? { status: 503, body: "" } : { status: 200, body };
+      };
+      const table = parseControllerTable(await mesh.table());
+      assert.ok(table !== undefined);
+      const checks = await checkEnvoy(kind, table, read);
+      assert.deepEqual(
+        checks.filter(({ status }) => status !== "ok"),
+        [],
+      );
+      assert.ok(checks.some(({ name }) => name === `pool ${DEMO}/llama`));
     });
 
     it(`sends ${REQUESTS} requests exactly where the filter picked`, async () => {
