@@ -78,6 +78,18 @@ export class Slots {
     return this.merge(nowMs, ledger);
   }
 
+  /**
+   * This VM goes: what it published last would count until the slot is dead. The slot stays until then, so that
+   * others read what is in it and beside it.
+   */
+  leave(nowMs: f64, ledger: Ledger): void {
+    if (this.index < 0) return;
+    this.picksMs = -PICKS_EVERY_MS;
+    if (this.fresh || ledger.changes != this.publishedChanges || ledger.changes != this.publishedPicks) {
+      this.publish(nowMs, ledger, true);
+    }
+  }
+
   /** The root context that owned the queue is gone: the calling one takes it over. */
   adoptQueue(): void {
     if (this.index < 0) return;

@@ -205,6 +205,14 @@ export class Vm {
     this.feed.forget();
     this.activeRoot = 0;
     this.promote(id);
+    if (this.activeRoot == 0) this.leave();
+  }
+
+  /** The last root is gone, and its streams before it: Envoy destroys the VM. */
+  private leave(): void {
+    const nowMs = monotonicMs();
+    this.slots.leave(nowMs, this.ledger);
+    this.telemetry.leave(nowMs);
   }
 
   /** A tick of a root that is not the active one: does it become that? */

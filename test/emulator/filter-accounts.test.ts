@@ -140,6 +140,27 @@ test("what every VM counts counts once, whoever holds the feed and whoever dies"
   assert.ok(listener.totals.size > 4, `${listener.totals.size} VMs`);
 });
 
+test("what a VM counted last is counted, though the VM goes with its configuration right after", () => {
+  const rig = rigOf();
+  const listener = new Listener(rig);
+  answer(rig, ask(rig));
+  rig.process.advance(2_000);
+  const old = rig.deployment;
+  const feeds = [{ cluster: CONTROLLER, authority: "controller.test" }];
+  const configuration = JSON.stringify({ generation: 1, feeds });
+  rig.deployment = rig.process.deploy({ configuration }, filterModule());
+  rig.process.advance(1_500);
+  const next = rig.deployment;
+  rig.deployment = old;
+  answer(rig, ask(rig));
+  rig.process.retire(old);
+  rig.deployment = next;
+  rig.process.advance(6_000);
+  assert.equal(listener.counts().get(REQUESTS), 2);
+  assert.equal(listener.counts().get(PICKED), 2);
+  rig.process.assertClean();
+});
+
 test("a stream that opens later is told everything, and nobody is told the same twice", () => {
   const feeds = [
     { cluster: CONTROLLER, authority: "one" },

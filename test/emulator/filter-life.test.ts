@@ -110,6 +110,26 @@ test("another module of the same vm_id takes over under load, and the old one ti
   rig.process.assertClean();
 });
 
+test("a VM that goes with its configuration leaves nothing in flight behind, not for one heartbeat", () => {
+  const rig = new Rig(MODULE, { workers: 1 });
+  rig.push([poolRow()]);
+  const old = rig.deployment;
+  const held = rig.send();
+  rig.process.advance(100);
+  const feeds = [{ cluster: "inference-picker-controller", authority: "controller.test" }];
+  const configuration = JSON.stringify({ generation: 1, feeds });
+  rig.deployment = rig.process.deploy({ configuration }, filterModule());
+  rig.process.advance(1_000);
+  rig.push([poolRow()]);
+  rig.process.advance(200);
+  assert.deepEqual([...rig.inFlight().values()], [1], "the new VM knows of the old one's request");
+  held.finish();
+  rig.process.retire(old);
+  rig.process.advance(200);
+  assert.deepEqual(rig.inFlight(), new Map());
+  rig.process.assertClean();
+});
+
 test("two hundred configurations and fifty traps leave keys, queues, metrics and memory as they were", () => {
   const rig = new Rig(MODULE, { workers: 2 });
   rig.push([poolRow()]);

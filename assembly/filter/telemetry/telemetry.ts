@@ -65,6 +65,11 @@ export class Telemetry {
     this.publish(nowMs);
   }
 
+  /** This VM goes: what it counted since its last publication would be lost. */
+  leave(nowMs: f64): void {
+    if (this.bornMs >= 0 && this.accounts.changes != this.publishedChanges) this.publish(nowMs);
+  }
+
   private publish(nowMs: f64): void {
     if (this.node.byteLength == 0) this.node = nodeName(this.settings.node);
     this.sequence++;
