@@ -15,7 +15,7 @@ import { Istiod } from "./istiod.ts";
 import { Router } from "./router.ts";
 
 const BUILD = fileURLToPath(new URL("../../build/", import.meta.url));
-const SERVERS = 3;
+export const SERVERS = 3;
 const SERVER_PORT = 8000;
 /** Namespace of the gateways, and of the model servers. */
 export const EDGE = "edge";
@@ -72,7 +72,9 @@ export class Mesh {
       freePorts(2),
     ]);
     const mesh = new Mesh({ cluster, istiod, network, kubelet, host, ports });
-    await mesh.startServers();
+    await mesh.apply(SERVICE, PICKER_SERVICE, POOL);
+    const names = Array.from({ length: SERVERS }, (_, index) => `vllm-${index}`);
+    await Promise.all(names.map((name) => mesh.startServer(name)));
     await mesh.startController();
     return mesh;
   }
@@ -114,29 +116,20 @@ export class Mesh {
     await this.cluster.stop();
   }
 
-  /** Resolves when all of them are ready. */
-  private async startServers(): Promise<void> {
-    const names = Array.from({ length: SERVERS }, (_, index) => `vllm-${index}`);
-    const pods = names.map((name) => ({
-      apiVersion: "v1",
-      kind: "Pod",
-      metadata: {
-        name,
-        namespace: DEMO,
-        labels: { app: "vllm" },
-        annotations: { [SERVER_ANNOTATION]: "{models: [llama], speed: 20}" },
-      },
-      spec: { containers: [{ name: "server", image: "vllm" }] },
-    }));
-    await this.apply(...pods, SERVICE, PICKER_SERVICE, POOL);
-    await Promise.all(
-      pods.map((pod) =>
-        until(`${pod.metadata.name} is ready`, async () => {
-          const { status } = await this.cluster.admin.get<{ readonly status: PodStatus }>(pod);
-          return status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
-        }),
-      ),
-    );
+  /** Gives `ip:port` of the server once its Pod is ready. */
+  async startServer(name: string): Promise<string> {
+    const pod = serverPod(name);
+    await this.apply(pod);
+    return until(`${name} is ready`, async () => {
+      const { status } = await this.cluster.admin.get<{ readonly status: PodStatus }>(pod);
+      const isReady = status.conditions?.some(({ type, status }) => type === "Ready" && status === "True");
+      return isReady === true && `${status.podIP}:${SERVER_PORT}`;
+    });
+  }
+
+  /** Resolves when the Pod is deleted, which it is before it is gone. */
+  async stopServer(name: string): Promise<void> {
+    await this.cluster.admin.delete(serverPod(name));
   }
 
   private async startController(): Promise<void> {
@@ -158,6 +151,20 @@ export class Mesh {
       }
     });
   }
+}
+
+function serverPod(name: string) {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name,
+      namespace: DEMO,
+      labels: { app: "vllm" },
+      annotations: { [SERVER_ANNOTATION]: "{models: [llama], speed: 20}" },
+    },
+    spec: { containers: [{ name: "server", image: "vllm" }] },
+  };
 }
 
 const SERVICE = {
@@ -197,5 +204,6 @@ const POOL = {
 };
 
 interface PodStatus {
+  readonly podIP?: string;
   readonly conditions?: readonly { readonly type: string; readonly status: string }[];
 }

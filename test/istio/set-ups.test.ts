@@ -14,7 +14,7 @@ import { until } from "../kubernetes/until.ts";
 import { filterChains, missingPatches } from "./config-dump.ts";
 import { gatewayObjects, labelsOf } from "./gateways.ts";
 import type { LoggedRequest } from "./istiod.ts";
-import { DEMO, EDGE, Mesh } from "./mesh.ts";
+import { DEMO, EDGE, Mesh, SERVERS } from "./mesh.ts";
 import type { Router } from "./router.ts";
 import { Clients, completion, Load } from "./traffic.ts";
 
@@ -111,7 +111,7 @@ for (const kind of SET_UPS) {
         [],
       );
       const hosts = new Set(logged.map(({ served }) => served));
-      assert.equal(hosts.size, 3, [...hosts].join());
+      assert.equal(hosts.size, SERVERS, [...hosts].join());
       // The body was read, or it was not; either way no endpoint sees the list.
       const models = new Set(logged.map(({ model }) => model));
       assert.deepEqual([...models], [kind === "wasmplugin" ? null : "llama"]);
@@ -168,6 +168,33 @@ for (const kind of SET_UPS) {
       );
       await until("nothing is in flight", async () => (await reportOf(kind))?.inFlight === 0);
       console.log(`${kind}: ${SWAPS} changes, ${load.outcomes.length} requests, none lost`);
+    });
+
+    it("sends to a server that comes, and loses no request to one that goes", async () => {
+      const name = `vllm-${kind}`;
+      const load = new Load(router.url, AT_ONCE);
+      const loggedBefore = router.logged().length;
+      try {
+        const address = await mesh.startServer(name);
+        const isThere = ({ served }: LoggedRequest) => served === address;
+        await until("the new server serves", () => router.logged().some(isThere));
+        await mesh.stopServer(name);
+        await until("no table has it", async () => {
+          const { pools } = await mesh.table();
+          return pools[0]!.endpoints.every((endpoint) => endpoint.address !== address);
+        });
+        const answered = load.outcomes.length;
+        await until("requests go on", () => load.outcomes.length >= answered + BETWEEN);
+      } finally {
+        await load.stop();
+      }
+      assert.deepEqual(load.failed, []);
+      const logged = await allLogged(router, loggedBefore + load.outcomes.length);
+      // Istio may be later than the table: then the next of the list is sent to.
+      const elsewhere = logged
+        .slice(loggedBefore)
+        .filter(({ picked, served }) => !(picked ?? "").split(",").includes(served!));
+      assert.deepEqual(elsewhere, []);
     });
 
     it("goes on as before when istiod is killed, and when it is back", async () => {
