@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { SERVICE_ANNOTATION } from "../sources/kubernetes/istio-clusters.ts";
+import { CONFIG_ANNOTATION } from "../sources/kubernetes/pool-reading.ts";
 import * as kinds from "./kinds.ts";
 
 const { INFERENCE_POOL, LLMD_OBJECTIVE, POD, SECRET, SERVICE, apiVersionOf, pathOf } = kinds;
@@ -56,7 +58,6 @@ describe("kinds", () => {
         annotations: {
           "inference.networking.k8s.io/active-ports": "8000,8001",
           "llm-d.ai/active-ports": "8000",
-          "inference-picker.io/config": "profile: epp",
         },
       },
       ip: "10.0.0.7",
@@ -64,6 +65,19 @@ describe("kinds", () => {
       ready: true,
       terminating: true,
     });
+  });
+
+  it("keep of a pool the annotations that configure it, and of kinds that none is read of none", () => {
+    const read = { [CONFIG_ANNOTATION]: "profile: epp", [SERVICE_ANNOTATION]: "vllm:80" };
+    const annotations = {
+      ...read,
+      "inference-picker.io/other": "x".repeat(256 * 1024),
+      "llm-d.ai/active-ports": "8000",
+    };
+    const raw = { metadata: { ...METADATA, annotations }, spec: {} };
+    assert.deepEqual(INFERENCE_POOL.trim(raw)?.meta.annotations, read);
+    for (const kind of [SERVICE, SECRET, LLMD_OBJECTIVE, kinds.INFERENCE_MODEL, kinds.LLMD_MODEL_REWRITE])
+      assert.deepEqual(kind.trim(raw)?.meta.annotations, {}, kind.name);
   });
 
   it("say of a Pod without a status that it is not ready and has no address", () => {

@@ -28,9 +28,16 @@ export const GATEWAY_GROUP = "inference.networking.k8s.io";
 export const EXPERIMENTAL_GROUP = "inference.networking.x-k8s.io";
 export const LLMD_GROUP = "llm-d.ai";
 
-/** Annotations of other domains that are kept; the own domain's all are. */
-const FOREIGN_ANNOTATIONS = new Set(["inference.networking.k8s.io/active-ports", "llm-d.ai/active-ports"]);
-const OWN_ANNOTATIONS = "inference-picker.io/";
+/** Annotations that are read, and so kept: one has up to 256 KiB, and Pods are many. Of other kinds none is. */
+const POOL_ANNOTATIONS: ReadonlySet<string> = new Set([
+  "inference-picker.io/config",
+  "inference-picker.io/service",
+]);
+const POD_ANNOTATIONS: ReadonlySet<string> = new Set([
+  "inference.networking.k8s.io/active-ports",
+  "llm-d.ai/active-ports",
+]);
+const NO_ANNOTATIONS: ReadonlySet<string> = new Set();
 
 /** Bytes of one value of a Secret; Helm keeps whole releases in Secrets, of up to 1 MiB. */
 const MAX_SECRET_VALUE_BYTES = 16 * 1024;
@@ -63,7 +70,7 @@ export const INFERENCE_POOL: Kind<PoolObject> = {
   plural: "inferencepools",
   namespaced: true,
   trim: (raw) => {
-    const meta = metaOf(raw);
+    const meta = metaOf(raw, POOL_ANNOTATIONS);
     if (meta === undefined) return undefined;
     const { spec, status } = raw as Fields;
     return { meta, spec, ...(status === undefined ? {} : { status }) };
@@ -94,7 +101,7 @@ export const POD: Kind<PodObject> = {
   plural: "pods",
   namespaced: true,
   trim: (raw) => {
-    const meta = metaOf(raw);
+    const meta = metaOf(raw, POD_ANNOTATIONS);
     if (meta === undefined) return undefined;
     const status = fields((raw as Fields).status) ?? {};
     const ip = text(status.podIP);
@@ -182,7 +189,7 @@ function rewriteKind(group: string): Kind<RewriteObject> {
 type Fields = Readonly<Record<string, unknown>>;
 
 /** Undefined without name, namespace, uid or version: no API server sends such an object. */
-function metaOf(raw: unknown): ObjectMeta | undefined {
+function metaOf(raw: unknown, keptAnnotations: ReadonlySet<string> = NO_ANNOTATIONS): ObjectMeta | undefined {
   const meta = fields(fields(raw)?.metadata);
   const name = text(meta?.name);
   const namespace = text(meta?.namespace);
@@ -199,10 +206,7 @@ function metaOf(raw: unknown): ObjectMeta | undefined {
     creationTimestamp: text(meta.creationTimestamp) ?? "",
     ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
     labels: strings(meta.labels),
-    annotations: strings(
-      meta.annotations,
-      (key) => key.startsWith(OWN_ANNOTATIONS) || FOREIGN_ANNOTATIONS.has(key),
-    ),
+    annotations: strings(meta.annotations, (key) => keptAnnotations.has(key)),
   };
 }
 

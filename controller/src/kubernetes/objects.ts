@@ -11,7 +11,7 @@ export interface ObjectMeta {
   /** RFC 3339; present as soon as the object is being deleted. */
   readonly deletionTimestamp?: string;
   readonly labels: Readonly<Record<string, string>>;
-  /** Only those that are read: `inference-picker.io/*` and the two `active-ports`. */
+  /** Only those that are read of the kind: of a pool `inference-picker.io/config` and `…/service`, of a Pod the two `active-ports`. */
   readonly annotations: Readonly<Record<string, string>>;
 }
 
