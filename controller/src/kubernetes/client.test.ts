@@ -249,6 +249,25 @@ describe("the client", () => {
     );
   });
 
+  it("holds no connection when the credentials that follow a refusal do not come", async () => {
+    const runs = join(folder, "odd-runs");
+    const command = file(
+      `#!/bin/sh\necho run >> ${runs}\nn=$(grep -c run ${runs})\n[ $((n % 2)) = 1 ] || exit 1\n` +
+        `echo "{\\"status\\":{\\"token\\":\\"t-$n\\"}}"\n`,
+    );
+    chmodSync(command, 0o700);
+    // More than is read ahead of the reader, so that an answer that nobody reads keeps its connection.
+    const { url, seen } = await serve((_, response) => response.writeHead(401).end("x".repeat(100_000)));
+    let connections = 0;
+    (servers.at(-1) as unknown as Server).on("connection", () => connections++);
+    const exec = { apiVersion: "client.authentication.k8s.io/v1", command };
+    const client = clientOf({ server: url }, { exec });
+    for (let requests = 0; requests < 5; requests++)
+      assert.equal((await failureOf(client.request(GET))).reason, "Unauthenticated");
+    assert.equal(seen.length, 5);
+    assert.ok(connections <= 2, `${connections} connections for 5 requests`);
+  });
+
   it("speaks TLS with the cluster's authority and a certificate that may be rotated, and trusts no other", async () => {
     const authority = new TestAuthority();
     try {

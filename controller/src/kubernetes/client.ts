@@ -122,7 +122,11 @@ export function loadClient(
     const answer = await sendAs(access, options, signal);
     if (answer.statusCode !== 401) return answer;
     authentication.reload();
-    const renewed = await credentials(what, signal);
+    const renewed = await credentials(what, signal).catch(async (error: unknown) => {
+      // An answer that nobody reads keeps its connection.
+      await answer.body.dump();
+      throw error;
+    });
     if (isDeepStrictEqual(renewed.headers, access.headers) && renewed.dispatcher === access.dispatcher)
       return answer;
     await answer.body.dump();
