@@ -160,7 +160,9 @@ function dispatcherFor(options: DispatcherOptions): Dispatcher {
         proxyTls: dialling,
       });
     case "socks":
-      throw new Error(`proxy-url ${options.uri}: only http:// and https:// proxies are spoken to`);
+      throw new Error(
+        `proxy-url ${new URL(options.uri).host}: only http:// and https:// proxies are spoken to`,
+      );
   }
 }
 

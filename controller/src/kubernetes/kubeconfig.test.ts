@@ -103,6 +103,13 @@ describe("the kubeconfig", () => {
     assert.equal(read({}, { HOME: home }).server, "https://one:6443");
   });
 
+  it("has the server's address without a user and password, which are logged nowhere", () => {
+    const text = TWO.replace("https://one:6443/", "https://ann:hunter2@one:6443/k8s/@clusters/c-1/");
+    const found = read({ kubeconfig: file(text) });
+    assert.equal(found.server, "https://one:6443/k8s/@clusters/c-1");
+    assert.equal(chosen(found).cluster.server, found.server);
+  });
+
   it("is refused with the place and what is wrong, and without its text", () => {
     const secret = "hunter2";
     const path = (text: string): KubeconfigSettings => ({ kubeconfig: file(text) });
@@ -117,7 +124,19 @@ describe("the kubeconfig", () => {
         /cluster "three" is not in it; there are: one, two/,
       ],
       [path(TWO.replace('"https://one:6443/"', "one:6443")), /server "one:6443" is no address/],
-      [path(TWO.replace("certificate-authority:", "proxy-url: socks5://p, x:")), /"socks5:\/\/p": only http/],
+      [
+        path(TWO.replace("https://one", `ftp://ann:${secret}@one`)),
+        /server "ftp:\/\/one:6443" is no address/,
+      ],
+      [path(TWO.replace("https://one", `https://ann:${secret}/@one`)), /server "https:\/\/one:6443" is no/],
+      [
+        path(TWO.replace("certificate-authority:", `proxy-url: "socks5://ann:${secret}@p:1", x:`)),
+        /"socks5:\/\/p:1": only http/,
+      ],
+      [
+        path(TWO.replace("certificate-authority:", `proxy-url: "SOCKS5://ann:${secret}@p:1", x:`)),
+        /"SOCKS5:\/\/p:1": only http/,
+      ],
       [{}, /no Kubernetes API server is configured/],
     ];
     for (const [settings, message] of cases) {

@@ -18,7 +18,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Kubeconfig {
   /** Where it was found, for messages. */
   readonly source: string;
-  /** Without a slash at its end. */
+  /** Without a slash at its end, and without a user and password: requests do not use those, and logs show it. */
   readonly server: string;
   /** Of the context or the service account; `default` if neither names one. */
   readonly namespace: string;
@@ -106,18 +106,13 @@ function fromFiles(paths: readonly string[], contextName: string | undefined): K
 type Fields = Readonly<Record<string, unknown>>;
 
 function assemble(source: string, rawCluster: Fields, rawUser: Fields, namespace: string): Kubeconfig {
-  const server = (text(rawCluster.server) ?? "").replace(/\/+$/, "");
-  if (!/^https?:\/\/[^/]/.test(server))
-    throw unusable(
-      source,
-      `server ${JSON.stringify(server)} is no address that begins with https:// or http://`,
-    );
+  const given = (text(rawCluster.server) ?? "").replace(/\/+$/, "");
+  if (!/^https?:\/\/[^/]/.test(given) || !URL.canParse(given))
+    throw unusable(source, `server ${shown(given)} is no address that begins with https:// or http://`);
+  const server = given.replace(/^(https?:\/\/)[^/?#]*@/, "$1");
   const proxy = text(rawCluster["proxy-url"]);
-  if (proxy?.startsWith("socks"))
-    throw unusable(
-      source,
-      `proxy-url ${JSON.stringify(proxy)}: only http:// and https:// proxies are spoken to`,
-    );
+  if (proxy !== undefined && !/^https?:\/\//.test(proxy))
+    throw unusable(source, `proxy-url ${shown(proxy)}: only http:// and https:// proxies are spoken to`);
   const cluster = {
     ...rawCluster,
     server,
@@ -182,6 +177,11 @@ function entries(value: unknown, key: string, paths: readonly string[], folder: 
     if (text(exec?.command)?.includes("/")) body.exec = { ...exec, command: absolute(exec?.command) };
     return [{ name, [key]: body }];
   });
+}
+
+/** An address that may be no valid one, quoted, without the user and password that may stand in it. */
+function shown(address: string): string {
+  return JSON.stringify(address.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, "$1"));
 }
 
 function unusable(source: string, why: string): PickerError {
