@@ -128,8 +128,8 @@ describe("permissions", () => {
     };
     const checks = await permissions({ [REVIEW]: refused }, "--namespace", "chat");
     assert.deepEqual(words(checks), [
-      "failure permissions: who asks here may not watch pods in namespace chat: pools have no endpoints",
-      "failure permissions: who asks here may not watch secrets key in namespace chat: pools that name a Secret keep the configuration they had",
+      "failure permissions: who asks here may not watch pods in namespace chat: changes are seen only when all is listed again, every few seconds",
+      "failure permissions: who asks here may not watch secrets key in namespace chat: changes are seen only when all is listed again, every few seconds",
     ]);
   });
 

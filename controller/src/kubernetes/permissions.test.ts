@@ -41,6 +41,20 @@ describe("the permissions", () => {
     }
   });
 
+  it("say that nothing is served without the kinds that every inventory waits for, and what alone is lost of others", () => {
+    const lost = (resource: string, verb: string): readonly string[] =>
+      accessQuestions(READER)
+        .filter((asked) => asked.resource === resource && asked.verb === verb)
+        .map(({ without }) => without);
+    for (const resource of ["inferencepools", "pods"])
+      assert.match(lost(resource, "list").join(), /^no pool is served/, resource);
+    for (const resource of ["inferenceobjectives", "inferencemodelrewrites", "inferencemodels"])
+      assert.doesNotMatch(lost(resource, "list").join(), /no pool is served/, resource);
+    // A kind that may be listed but not watched is listed again and again.
+    for (const resource of ["inferencepools", "pods", "inferencemodels"])
+      assert.match(lost(resource, "watch").join(), /listed again/, resource);
+  });
+
   it("name each verb on a resource once, and none that deletes", () => {
     const all = PERMISSIONS.flatMap(({ group, resource, subresource, verbs }) =>
       verbs.map((verb) => [group, resource, subresource, verb].join(" ")),

@@ -26,7 +26,7 @@ export interface Permission {
   readonly needed: "always" | "status" | "services" | "secrets";
   /** In every namespace that is watched, or in the Lease's alone. */
   readonly scope: "watched" | "lease";
-  /** What does not work without it, as the end of a sentence. */
+  /** What does not work without it, as the end of a sentence; of `watch`: see {@link WITHOUT_WATCH}. */
   readonly without: string;
 }
 
@@ -34,6 +34,8 @@ const POOLS_GROUP = "inference.networking.k8s.io";
 const EXPERIMENTAL_GROUP = "inference.networking.x-k8s.io";
 const LLMD_GROUP = "llm-d.ai";
 const READ = ["list", "watch"] as const;
+/** What is read is shown by its list already; where the watch is refused, the next list comes after 5 s at most. */
+const WITHOUT_WATCH = "changes are seen only when all is listed again, every few seconds";
 
 export const PERMISSIONS: readonly Permission[] = [
   {
@@ -42,7 +44,7 @@ export const PERMISSIONS: readonly Permission[] = [
     verbs: READ,
     needed: "always",
     scope: "watched",
-    without: "no pool is seen",
+    without: "no pool is served: every inventory waits for it",
   },
   {
     group: EXPERIMENTAL_GROUP,
@@ -90,7 +92,7 @@ export const PERMISSIONS: readonly Permission[] = [
     verbs: READ,
     needed: "always",
     scope: "watched",
-    without: "pools have no endpoints",
+    without: "no pool is served: every inventory waits for it",
   },
   {
     group: "",
@@ -107,7 +109,7 @@ export const PERMISSIONS: readonly Permission[] = [
     verbs: READ,
     needed: "secrets",
     scope: "watched",
-    without: "pools that name a Secret keep the configuration they had",
+    without: "pools that name a Secret keep the configuration they had, and new ones are not served",
   },
   {
     group: POOLS_GROUP,
@@ -179,6 +181,6 @@ function questionsOf(
   { group, resource, subresource, verbs, without }: Permission,
   where: { readonly namespace?: string; readonly name?: string },
 ): readonly AccessQuestion[] {
-  const about = { group, resource, ...(subresource === undefined ? {} : { subresource }), ...where, without };
-  return verbs.map((verb) => ({ ...about, verb }));
+  const about = { group, resource, ...(subresource === undefined ? {} : { subresource }), ...where };
+  return verbs.map((verb) => ({ ...about, verb, without: verb === "watch" ? WITHOUT_WATCH : without }));
 }
