@@ -50,6 +50,10 @@ for (const kind of SET_UPS) {
       router = await mesh.router(kind, labels, ({ ip }) => mesh.apply(...gatewayObjects(kind, ip)));
       if (kind !== "inferencepool") await answers(router);
       manifests = await generated(kind, []);
+      await until("a listener", async () => filterChains(await router.configDump()).length > 0);
+      // Else what is asserted of them later would say nothing.
+      const missing = missingPatches(await router.configDump(), manifests);
+      assert.equal(missing.length, patchCount(manifests), missing.join("\n"));
       await mesh.apply(...manifests);
       await inForce(router, manifests);
       await answers(router, ({ picked }) => picked !== null);
@@ -264,6 +268,14 @@ async function generated(kind: SetUpKind, more: readonly string[], later = 0): P
   ];
   const { stdout } = await promisify(execFile)(process.execPath, [COMMAND, ...args]);
   return parseAllDocuments(stdout).map((document) => document.toJS() as Manifest);
+}
+
+/** A WasmPlugin is one. */
+function patchCount(manifests: readonly Manifest[]): number {
+  const counts = manifests.map(
+    ({ spec }) => (spec.configPatches as readonly unknown[] | undefined)?.length ?? 1,
+  );
+  return counts.reduce((sum, count) => sum + count, 0);
 }
 
 function nameOf(kind: SetUpKind): string {
