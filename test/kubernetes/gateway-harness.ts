@@ -66,3 +66,12 @@ export function cpuSeconds(child: ChildProcess): number {
   const [userTicks, systemTicks] = [fields[11], fields[12]];
   return (Number(userTicks) + Number(systemTicks)) / 100;
 }
+
+/**
+ * Seconds since its start in which the process's main thread could have run and all cores were busy with others: what was slow for that is
+ * the machine's doing.
+ */
+export function waitedSeconds(child: ChildProcess): number {
+  const [, waitedNs] = readFileSync(`/proc/${child.pid}/schedstat`, "utf8").split(" ");
+  return Number(waitedNs) / 1e9;
+}
