@@ -1,7 +1,8 @@
 import packageJson from "../../package.json" with { type: "json" };
 import type { PickerError } from "./errors.ts";
 import { FailureLog } from "./failure-log.ts";
-import { Handover, type Peer } from "./handover.ts";
+import { Handover } from "./handover.ts";
+import type { Peer } from "./handover-peers.ts";
 import type { Target } from "./handover-steps.ts";
 import type { Endpoint, Inventory } from "./model.ts";
 import { startSource } from "./inventory-source.ts";
@@ -182,7 +183,6 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       ...clocks,
     });
     closers.push(() => discovery.close());
-    let tableDue = 0n;
     const handover = new Handover({
       serveHosts: (target) => {
         hosts = target;
@@ -193,15 +193,14 @@ export async function startController(settings: Settings, deps: ControllerDeps):
         publishResources();
       },
       servedPeers: () => servedPeers(ads, feed),
-      serveTable: ({ inventory, endpoints, withheld }) => {
-        tableDue = publisher.setEndpoints(inventory, endpoints, withheld);
-      },
-      tableSent: () => (publisher.published()?.sequence ?? 0n) >= tableDue,
-      tablePeers: () =>
+      serveTable: ({ inventory, endpoints, withheld }) =>
+        publisher.setEndpoints(inventory, endpoints, withheld),
+      tableSent: (ticket) => (publisher.published()?.sequence ?? 0n) >= ticket,
+      tablePeers: (ticket) =>
         feed.reports().map((report) => ({
           id: `feed ${report.node}`,
           node: report.node,
-          settled: report.epoch === epoch && report.sequence >= tableDue,
+          settled: report.epoch === epoch && report.sequence >= ticket,
         })),
       nowMs,
       setTimer,

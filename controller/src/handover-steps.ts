@@ -200,7 +200,7 @@ function movedTo(pool: string): (endpoint: Endpoint) => Endpoint {
   return (endpoint) => (endpoint.pool === pool ? endpoint : { ...endpoint, pool });
 }
 
-function isServed(endpoint: Endpoint): boolean {
+export function isServed(endpoint: Endpoint): boolean {
   return endpoint.ready && !endpoint.draining;
 }
 
@@ -208,6 +208,6 @@ function keyOf(pool: PoolSpec): string {
   return `${pool.namespace}/${pool.name}`;
 }
 
-function rowOf(endpoint: Endpoint): string {
+export function rowOf(endpoint: Endpoint): string {
   return `${endpoint.pool} ${endpoint.address}`;
 }

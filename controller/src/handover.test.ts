@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Handover, type Peer } from "./handover.ts";
+import { Handover } from "./handover.ts";
+import type { Peer } from "./handover-peers.ts";
 import type { Target } from "./handover-steps.ts";
 import { testEndpoint, testPool } from "./xds/fixtures.ts";
 
-/** A target whose one pool has the endpoint 10.0.0.`last`. */
+/** A target whose one pool has the endpoint 10.0.0.`last`, and settings that no other has. */
 function target(last: number): Target {
   return {
-    inventory: { pools: [testPool("chat")], routes: [] },
+    inventory: { pools: [{ ...testPool("chat"), staleAfterMs: 1000 + last }], routes: [] },
     endpoints: [testEndpoint("chat", `10.0.0.${last}`, 80)],
     withheld: new Set(),
   };
@@ -16,14 +17,15 @@ function target(last: number): Target {
 interface Envoy {
   node: string;
   served: boolean;
-  tables: boolean;
+  /** Up to the table of this ticket, all, or none. */
+  tables: boolean | bigint;
   elsewhere: boolean;
 }
 
 function rig() {
   const seen: string[] = [];
   const envoys: Envoy[] = [];
-  const state = { nowMs: 0, sent: true, timer: undefined as (() => void) | undefined };
+  const state = { nowMs: 0, sent: true, ticket: 0n, timer: undefined as (() => void) | undefined };
   const lasts = ({ endpoints }: Target) => endpoints.map(({ ip }) => ip.split(".")[3]).join("+");
   const handover = new Handover({
     serveHosts: (served) => void seen.push(`hosts ${lasts(served)}`),
@@ -32,9 +34,18 @@ function rig() {
       envoys.map(
         ({ node, served, elsewhere }): Peer => ({ id: `d ${node}`, node, settled: served, elsewhere }),
       ),
-    serveTable: (rows) => void seen.push(`table ${lasts(rows)}`),
+    serveTable: (rows) => {
+      seen.push(`table ${lasts(rows)}`);
+      state.ticket += 1n;
+      return state.ticket;
+    },
     tableSent: () => state.sent,
-    tablePeers: () => envoys.map(({ node, tables }) => ({ id: `t ${node}`, node, settled: tables })),
+    tablePeers: (ticket) =>
+      envoys.map(({ node, tables }) => ({
+        id: `t ${node}`,
+        node,
+        settled: tables === true || (tables !== false && tables >= ticket),
+      })),
     nowMs: () => state.nowMs,
     setTimer: (callback) => {
       state.timer = callback;
