@@ -9,12 +9,17 @@ import { WorkQueue } from "./work-queue.ts";
 function rig(burst = 1_000, refillMs = 1) {
   const clock = new TestClock();
   const ran: [key: string, atMs: number][] = [];
-  const state = { isOpen: true, run: async (_key: string): Promise<boolean> => true };
+  const state = {
+    isOpen: true,
+    run: async (_key: string): Promise<boolean> => true,
+    waitMs: (_key: string): number => 0,
+  };
   const queue = new WorkQueue({
     run: (key) => {
       ran.push([key, clock.nowMs]);
       return state.run(key);
     },
+    waitMs: (key) => state.waitMs(key),
     isOpen: () => state.isOpen,
     bucket: new TokenBucket(burst, refillMs, clock.now),
     what: "test",
@@ -135,6 +140,38 @@ describe("the work queue", () => {
       ran.map(([, atMs]) => atMs),
       [0, 0, 0, 50, 100],
     );
+  });
+
+  it("forgets the failures of a key that turns out to have nothing to write", async () => {
+    const { clock, queue, ran, state } = rig();
+    const fail = (): Promise<boolean> => Promise.reject(new KubernetesError(0, "Unreachable", "refused"));
+    state.run = fail;
+    queue.add("a");
+    await clock.pass(5_000);
+    state.run = () => Promise.resolve(false);
+    await clock.pass(5_000);
+    ran.length = 0;
+    state.run = fail;
+    queue.add("a", 3_000);
+    queue.add("a");
+    await clock.pass(250);
+    assert.deepEqual(ran, [
+      ["a", 10_000],
+      ["a", 10_100],
+    ]);
+  });
+
+  it("lets a key wait by itself, which takes nothing from the others", async () => {
+    const { clock, queue, ran, state } = rig(2, 1_000);
+    state.waitMs = (key) => (key.startsWith("late") ? Math.max(0, 500 - clock.nowMs) : 0);
+    for (const key of ["late 1", "late 2", "a", "b"]) queue.add(key);
+    await clock.pass(10_000);
+    assert.deepEqual(ran, [
+      ["a", 0],
+      ["b", 0],
+      ["late 1", 1_000],
+      ["late 2", 2_000],
+    ]);
   });
 
   it("waits at its end for what has begun, and begins nothing", async () => {

@@ -7,6 +7,8 @@ import type { TokenBucket } from "./token-bucket.ts";
 export interface WorkQueueOptions {
   /** Does what is due for a key: true if it wrote, false if there was nothing to write. A throw means later again. */
   readonly run: (key: string) => Promise<boolean>;
+  /** Ms for which the key has to wait besides, 0: none. It takes nothing from the bucket meanwhile. */
+  readonly waitMs?: ((key: string) => number) | undefined;
   /** While false nothing runs and nothing is lost; `kick` when it turns true. */
   readonly isOpen: () => boolean;
   /** Each run takes one. */
@@ -90,8 +92,11 @@ export class WorkQueue {
   }
 
   #next(): { key: string; dueMs: number } | undefined {
+    const { nowMs, waitMs } = this.#options;
     let first: { key: string; dueMs: number } | undefined;
-    for (const [key, dueMs] of this.#dueMs) {
+    for (const [key, plannedMs] of this.#dueMs) {
+      const ownMs = waitMs?.(key) ?? 0;
+      const dueMs = ownMs > 0 ? Math.max(plannedMs, nowMs() + ownMs) : plannedMs;
       if (first === undefined || dueMs < first.dueMs) first = { key, dueMs };
     }
     return first;
@@ -103,6 +108,7 @@ export class WorkQueue {
     this.#dueMs.delete(key);
     try {
       if (await run(key)) this.#worked(key);
+      else this.#failures.delete(key);
     } catch (error) {
       if (!isOpen()) {
         this.#dueMs.set(key, nowMs());
