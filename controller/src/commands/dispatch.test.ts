@@ -61,11 +61,13 @@ describe("the command line", () => {
     }
   });
 
-  it("refuses a command that there is none of with 2 and the list", async () => {
-    const { code, out, err, loaded } = await run("serv");
-    assert.equal(code, 2);
-    assert.equal(out, "");
-    assert.match(err, /^"serv" is no command\n[\s\S]*^ {2}serve /m);
-    assert.deepEqual(loaded, []);
+  it("refuses a command that there is none of with 2 and the list, whatever it is asked", async () => {
+    for (const args of [["serv"], ["serv", "--version"]]) {
+      const { code, out, err, loaded } = await run(...args);
+      assert.equal(code, 2);
+      assert.equal(out, "");
+      assert.match(err, /^"serv" is no command\n[\s\S]*^ {2}serve /m);
+      assert.deepEqual(loaded, []);
+    }
   });
 });

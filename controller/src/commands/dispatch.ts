@@ -18,15 +18,15 @@ export async function dispatch(
     return 0;
   }
   const isNamed = first !== undefined && !first.startsWith("-");
-  const args = isNamed ? rest : context.args;
-  if (args[0] === "--version") {
-    context.stdout.write(`inference-picker ${version}\n`);
-    return 0;
-  }
   const command = isNamed ? commands.find(({ name }) => name === first) : fallback;
   if (command === undefined) {
     context.stderr.write(`${JSON.stringify(first)} is no command\n\n${usage(commands, fallback)}`);
     return EXIT_USAGE;
+  }
+  const args = isNamed ? rest : context.args;
+  if (args[0] === "--version") {
+    context.stdout.write(`inference-picker ${version}\n`);
+    return 0;
   }
   const run = await command.load();
   return run({ ...context, args });
