@@ -163,6 +163,10 @@ test("a module comes from a file, an image or over HTTP with its hash", () => {
     /CONFIG_MISSING --sha256: is required for http/,
   );
   assert.match(refused({ sha256: "abc" }), /CONFIG_FORMAT --sha256: "abc" is not 64 hexadecimal digits/);
+  assert.match(
+    refused({ "wasm-url": "file:///opt/m.wasm", sha256 }),
+    /CONFIG_CONFLICT --sha256: nobody compares it with file:\/\/\/opt\/m\.wasm/,
+  );
   for (const wrong of ["/opt/m.wasm", "file://opt/m.wasm", "oci:///m", "ftp://a/m", "https://a b/m"])
     assert.match(
       refused({ "wasm-url": wrong, sha256 }),

@@ -38,7 +38,10 @@ const FLAGS = {
     help: "name in the controllers' certificate; default: the host dialled",
   },
   wasmUrl: { flag: "wasm-url", help: "the filter's module: file:///path, oci://…, http://…, https://…" },
-  sha256: { flag: "sha256", help: "of the module, 64 hexadecimal digits; required with http and https" },
+  sha256: {
+    flag: "sha256",
+    help: "of the module, 64 hexadecimal digits; required with http and https, refused with file",
+  },
   pools: {
     flag: "pools",
     help:
@@ -309,9 +312,16 @@ function moduleUrl(text: string): string {
   throw refusal("wasmUrl", "CONFIG_FORMAT", `${JSON.stringify(text)} is not ${form}`, text, form);
 }
 
-/** Envoy refuses a module over HTTP without its hash; an OCI image has a digest of its own. */
+/**
+ * Envoy refuses a module over HTTP without its hash; an OCI image has a digest of its own. A file's hash nobody would
+ * look at, neither Envoy nor Istio under a WasmPlugin.
+ */
 function sha256(text: string | undefined, url: string): string | undefined {
-  if (text !== undefined) return matching("sha256", text, SHA256, "64 hexadecimal digits in lower case");
+  if (text !== undefined) {
+    const digits = matching("sha256", text, SHA256, "64 hexadecimal digits in lower case");
+    if (!url.startsWith("file:")) return digits;
+    throw refusal("sha256", "CONFIG_CONFLICT", `nobody compares it with ${url}`, text, url);
+  }
   if (!/^https?:/.test(url)) return undefined;
   throw refusal("sha256", "CONFIG_MISSING", `is required for ${url}`, undefined);
 }
