@@ -123,20 +123,22 @@ describe("Events", () => {
     assert.deepEqual(api.drain("GET"), [], "Events are not read: it is no permission that is asked for");
   });
 
-  it("of what still holds are there for as long as it does", async () => {
-    const { clock, api, writer, count } = rig();
-    writer().update([findingOf("chat")]);
-    // The API server drops an Event an hour after its last write.
-    let writtenMs = 0;
-    let longestMs = 0;
-    for (let minute = 0; minute < 600; minute += 1) {
-      await clock.pass(60_000);
-      if (api.drain("/events").length > 0) writtenMs = clock.nowMs;
-      longestMs = Math.max(longestMs, clock.nowMs - writtenMs);
-    }
-    assert.ok(longestMs < HOUR_MS, `${longestMs} ms without a write`);
-    assert.ok(count() < 60);
-  });
+  for (const severity of ["Warning", "Normal"] as const) {
+    it(`of a ${severity} finding that still holds are there for as long as it does`, async () => {
+      const { clock, api, writer, count } = rig();
+      writer().update([findingOf("chat", { severity })]);
+      // The API server drops an Event an hour after its last write.
+      let writtenMs = 0;
+      let longestMs = 0;
+      for (let minute = 0; minute < 600; minute += 1) {
+        await clock.pass(60_000);
+        if (api.drain("/events").length > 0) writtenMs = clock.nowMs;
+        longestMs = Math.max(longestMs, clock.nowMs - writtenMs);
+      }
+      assert.ok(longestMs < HOUR_MS, `${longestMs} ms without a write`);
+      assert.ok(count() < 60);
+    });
+  }
 
   it("are made again where the API server has dropped them", async () => {
     const { clock, api, writer, count } = rig();
@@ -145,14 +147,6 @@ describe("Events", () => {
     api.delete(api.paths("/events/")[0]!);
     await clock.pass(HOUR_MS / 2);
     assert.equal(count(), 1);
-  });
-
-  it("of a Normal finding are written once", async () => {
-    const { clock, api, writer, count } = rig();
-    writer().update([findingOf("chat", { severity: "Normal" })]);
-    await clock.pass(10 * HOUR_MS);
-    assert.equal(count(), 1);
-    assert.equal(api.drain("/events").length, 1);
   });
 
   it("have at most 1024 bytes of text, cut between characters", async () => {
@@ -188,6 +182,48 @@ describe("Events", () => {
     assert.equal(written().filter(({ note }) => note.includes("is not between")).length, 1);
     const { dropped, written: count } = events.counts;
     assert.ok(dropped > 500 && dropped + count <= 601, `${dropped} dropped, ${count} written`);
+  });
+
+  it("of one object are at most 32 at a time, and leave room for those of others", async () => {
+    const { clock, writer, written } = rig();
+    const events = writer();
+    const many = Array.from({ length: 20_000 }, (_, number) => findingOf("busy", { message: `${number}` }));
+    events.update([...many, findingOf("chat")]);
+    assert.equal(events.size, 33);
+    await clock.pass(10);
+    assert.equal(written().filter(({ metadata }) => metadata.name.startsWith("chat.")).length, 1);
+  });
+
+  it("of one object that are gone give way to its new ones, the first that went first", async () => {
+    const { clock, writer, written, api } = rig();
+    const events = writer();
+    for (let turn = 0; turn < 40; turn += 1) {
+      events.update([findingOf("busy", { message: `${turn}` })]);
+      await clock.pass(30_000);
+    }
+    assert.equal(written().length, 40);
+    assert.equal(events.size, 32);
+    api.drain("");
+    // What is remembered is counted on at once, what is not is found to be there.
+    events.update([findingOf("busy", { message: "8" })]);
+    await clock.pass(60_000);
+    assert.equal(api.drain("POST").length, 0);
+    events.update([findingOf("busy", { message: "7" })]);
+    await clock.pass(60_000);
+    assert.equal(api.drain("POST").length, 1);
+  });
+
+  it("that wait for their object's turn take none of the others'", async () => {
+    const { clock, writer, written } = rig();
+    const events = writer();
+    const busy = Array.from({ length: 32 }, (_, number) => findingOf("busy", { message: `${number}` }));
+    events.update(busy);
+    await clock.pass(10);
+    assert.equal(written().length, 10);
+    const others = Array.from({ length: 15 }, (_, number) => findingOf(`pool-${number}`));
+    events.update([...busy, ...others]);
+    await clock.pass(10);
+    assert.equal(written().length, 25);
   });
 
   it("are remembered only for an hour after they are gone, and at most 4096 at a time", async () => {

@@ -35,6 +35,13 @@ interface Recorded {
   goneMs: number;
 }
 
+/** What is remembered of one object. */
+interface OfObject {
+  readonly bucket: TokenBucket;
+  /** Of its records; among those that do not stand, first are those that went first. */
+  readonly keys: Set<string>;
+}
+
 /** events.k8s.io/v1 refuses longer ones. */
 const MAX_NOTE_BYTES = 1024;
 const MAX_INSTANCE_BYTES = 128;
@@ -46,6 +53,8 @@ const MIN_REPEAT_MS = 60_000;
 /** A finding that is gone is counted on if it comes again within this time. */
 const REMEMBERED_MS = 60 * 60_000;
 const MAX_REMEMBERED = 4096;
+/** Of one object, so that its owner takes no room from others; all of them are refreshed well within an hour. */
+const MAX_OF_OBJECT = 32;
 /** Of one object: at once, and then one every half minute; its messages may hold values that change all the time. */
 const OBJECT_BURST = 10;
 const OBJECT_REFILL_MS = 30_000;
@@ -62,7 +71,10 @@ export class Events {
   readonly #options: EventsOptions;
   readonly #queue: WorkQueue;
   readonly #records = new Map<string, Recorded>();
-  readonly #objects = new Map<string, TokenBucket>();
+  /** Keys of the records that do not stand; first are those that went first. */
+  readonly #gone = new Set<string>();
+  /** By uid. */
+  readonly #objects = new Map<string, OfObject>();
   #written = 0;
   #dropped = 0;
   #failures = 0;
@@ -72,6 +84,7 @@ export class Events {
     const { isLeading, logger, nowMs, random, setTimer } = options;
     this.#queue = new WorkQueue({
       run: (key) => this.#run(key),
+      waitMs: (key) => this.#objectOf(key)?.bucket.waitMs() ?? 0,
       isOpen: isLeading,
       bucket: new TokenBucket(BURST, REFILL_MS, nowMs),
       what: "event",
@@ -108,9 +121,10 @@ export class Events {
       if (record.stands) {
         record.stands = false;
         record.goneMs = now;
-        // First to be forgotten are those that went first.
-        this.#records.delete(key);
-        this.#records.set(key, record);
+        this.#gone.add(key);
+        const ofObject = this.#objectOf(key)?.keys;
+        ofObject?.delete(key);
+        ofObject?.add(key);
       }
       if (record.count === undefined && !record.isUnderWay) this.#drop(key);
       else if (now - record.goneMs >= REMEMBERED_MS) this.#forget(key);
@@ -130,7 +144,8 @@ export class Events {
   #stands(key: string, finding: Finding, note: string): void {
     const known = this.#records.get(key);
     if (known?.stands) return;
-    if (known === undefined && !this.#makeRoom()) {
+    const { uid } = finding.object;
+    if (known === undefined && !this.#makeRoom(uid)) {
       this.#dropped += 1;
       return;
     }
@@ -148,20 +163,37 @@ export class Events {
     record.stands = true;
     record.unwritten += 1;
     this.#records.set(key, record);
+    this.#gone.delete(key);
+    this.#keep(uid, key);
     // A refresh that waits is nearer than that only by chance, and the repeat replaces it.
     this.#queue.delete(key);
     this.#queue.add(key, Math.max(0, record.writtenMs + MIN_REPEAT_MS - this.#options.nowMs()));
   }
 
-  /** False if all that is remembered still holds. */
-  #makeRoom(): boolean {
-    if (this.#records.size < MAX_REMEMBERED) return true;
-    for (const [key, { stands }] of this.#records) {
-      if (stands) continue;
+  /** Forgets one that is gone where there are too many; false if all of those still hold. */
+  #makeRoom(uid: string): boolean {
+    const ofObject = this.#objects.get(uid)?.keys ?? new Set();
+    const isFullOfObject = ofObject.size >= MAX_OF_OBJECT;
+    if (!isFullOfObject && this.#records.size < MAX_REMEMBERED) return true;
+    for (const key of isFullOfObject ? ofObject : this.#gone) {
+      if (!this.#gone.has(key)) continue;
       this.#forget(key);
       return true;
     }
     return false;
+  }
+
+  #keep(uid: string, key: string): void {
+    const known = this.#objects.get(uid);
+    if (known === undefined) {
+      const bucket = new TokenBucket(OBJECT_BURST, OBJECT_REFILL_MS, this.#options.nowMs);
+      this.#objects.set(uid, { bucket, keys: new Set([key]) });
+    } else known.keys.add(key);
+  }
+
+  #objectOf(key: string): OfObject | undefined {
+    const record = this.#records.get(key);
+    return record === undefined ? undefined : this.#objects.get(record.finding.object.uid);
   }
 
   #drop(key: string): void {
@@ -172,22 +204,18 @@ export class Events {
   #forget(key: string): void {
     const uid = this.#records.get(key)?.finding.object.uid;
     this.#records.delete(key);
+    this.#gone.delete(key);
     this.#queue.delete(key);
     if (uid === undefined) return;
-    for (const { finding } of this.#records.values()) if (finding.object.uid === uid) return;
-    this.#objects.delete(uid);
+    const keys = this.#objects.get(uid)?.keys;
+    keys?.delete(key);
+    if (keys?.size === 0) this.#objects.delete(uid);
   }
 
   async #run(key: string): Promise<boolean> {
     const record = this.#records.get(key);
     if (record === undefined || (record.unwritten === 0 && !record.stands)) return false;
-    const bucket = this.#bucketOf(record.finding.object.uid);
-    const waitMs = bucket.waitMs();
-    if (waitMs > 0) {
-      this.#queue.add(key, waitMs);
-      return false;
-    }
-    bucket.take();
+    this.#objectOf(key)?.bucket.take();
     // Nothing new: it still holds, and is written again so that it is not dropped.
     if (record.unwritten === 0) record.unwritten = 1;
     record.isUnderWay = true;
@@ -201,8 +229,7 @@ export class Events {
     } finally {
       record.isUnderWay = false;
     }
-    if (record.stands && record.finding.severity === "Warning")
-      this.#queue.add(key, REFRESH_MS * (1 - this.#options.random() / 4));
+    if (record.stands) this.#queue.add(key, REFRESH_MS * (1 - this.#options.random() / 4));
     return true;
   }
 
@@ -279,14 +306,6 @@ export class Events {
       note,
       type: finding.severity,
     };
-  }
-
-  #bucketOf(uid: string): TokenBucket {
-    const known = this.#objects.get(uid);
-    if (known !== undefined) return known;
-    const bucket = new TokenBucket(OBJECT_BURST, OBJECT_REFILL_MS, this.#options.nowMs);
-    this.#objects.set(uid, bucket);
-    return bucket;
   }
 }
 
