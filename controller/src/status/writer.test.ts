@@ -26,9 +26,7 @@ function rig(names: readonly string[] = ["chat"]) {
   const logger = pino({ level: "debug" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   let seed = 0.1;
   const writer = (
-    over: { parent?: typeof PARENT; pools?: () => ReturnType<typeof poolsIn>; isCutOff?: () => boolean } = {
-      parent: PARENT,
-    },
+    over: { pools?: () => ReturnType<typeof poolsIn>; isCutOff?: () => boolean } = {},
   ): StatusWriter => {
     seed += 0.01;
     const random = seed;
@@ -36,7 +34,7 @@ function rig(names: readonly string[] = ["chat"]) {
       client: api.client(over.isCutOff),
       identity: "picker",
       lease: { namespace: "system", name: "inference-picker" },
-      parent: over.parent,
+      parent: PARENT,
       pools: over.pools ?? (() => poolsIn(api)),
       logger,
       nowMs: clock.now,
@@ -77,7 +75,7 @@ describe("the status writer", () => {
   it("writes nothing without the lease, and everything once it has come", async () => {
     const { clock, api, writer, accepted } = rig();
     let isCutOff = false;
-    writer({ parent: PARENT, isCutOff: () => isCutOff });
+    writer({ isCutOff: () => isCutOff }).update({ findings: [], pools: [] });
     await clock.pass(10);
     const second = writer();
     second.update({ findings: [findingOf("chat")], pools: outcome("chat").pools });
@@ -105,7 +103,7 @@ describe("the status writer", () => {
   it("does not take its own write for missing while its view of the pool lags", async () => {
     const { clock, api, writer } = rig();
     const view = poolsIn(api);
-    const started = writer({ parent: PARENT, pools: () => view });
+    const started = writer({ pools: () => view });
     for (let turn = 0; turn < 50; turn += 1) {
       started.update(outcome("chat"));
       await clock.pass(1_000);
@@ -116,6 +114,7 @@ describe("the status writer", () => {
   it("writes only the last of many changes that come while one is under way", async () => {
     const { clock, api, writer, accepted } = rig();
     const started = writer();
+    started.update(outcome());
     await clock.pass(10);
     for (let turn = 0; turn < 100; turn += 1) started.update(turn % 2 === 0 ? outcome("chat") : refused());
     await clock.pass(1_000);
@@ -267,7 +266,7 @@ describe("the status writer", () => {
     assert.equal(accepted()?.status, "True");
     const view = poolsIn(api);
     api.delete(poolPath("chat"));
-    const late = writer({ parent: PARENT, pools: () => view });
+    const late = writer({ pools: () => view });
     await started.close();
     late.update({ findings: [], pools: [outcomeOf("chat", { object, generation: 2 })] });
     await clock.pass(30_000);
@@ -306,13 +305,21 @@ describe("the status writer", () => {
     assert.ok(writes <= 21, `${writes} writes`);
   });
 
-  it("writes Events and no status without a Gateway to write it for", async () => {
-    const { clock, api, writer, entries } = rig();
-    const started = writer({});
-    started.update({ findings: [findingOf("chat")], pools: outcome("chat").pools });
-    await clock.pass(1_000);
-    assert.deepEqual(entries(), []);
-    assert.equal(api.paths("/events/").length, 1);
+  it("does not stand for the lease before it has something to write: it may never see all kinds", async () => {
+    const { clock, api, writer, accepted } = rig();
+    const blind = writer();
+    await clock.pass(60_000);
+    assert.deepEqual(api.drain(""), []);
+    const seeing = writer();
+    seeing.update(outcome("chat"));
+    await clock.pass(10);
+    assert.equal(seeing.leading, true);
+    assert.equal(accepted()?.status, "True");
+    await blind.close();
+    blind.update(outcome("chat"));
+    await seeing.close();
+    await clock.pass(60_000);
+    assert.equal(blind.leading, false);
   });
 
   it("writes nothing after its end, and gives the lease back last", async () => {

@@ -14,8 +14,8 @@ export interface StatusWriterOptions {
   /** This process among its replicas: in the Lease and in Events. */
   readonly identity: string;
   readonly lease: { readonly namespace: string; readonly name: string };
-  /** The Gateway in whose name statuses are written; absent: none are, Events only. */
-  readonly parent?: Parent | undefined;
+  /** The Gateway in whose name statuses are written. */
+  readonly parent: Parent;
   /** The pools as they were seen last, by `namespace/name`. */
   readonly pools: () => ReadonlyMap<string, PoolObject>;
   readonly logger: Logger;
@@ -57,7 +57,10 @@ export interface StatusWriter {
 /** What others have changed in statuses without any outcome changing is seen within this time. */
 const RECONCILE_MS = 10_000;
 
-/** Waits for the Lease, and while it is held keeps statuses and Events as the last outcome wants them. */
+/**
+ * Stands for the Lease from the first outcome on, since one that never sees all kinds would hold it and write nothing,
+ * and while it is held keeps statuses and Events as the last outcome wants them.
+ */
 export function startStatusWriter(options: StatusWriterOptions): StatusWriter {
   const { client, identity, parent, pools, logger, nowMs, wallMs, random, setTimer } = options;
   const common = { logger, nowMs, wallMs, random, setTimer };
@@ -70,36 +73,39 @@ export function startStatusWriter(options: StatusWriterOptions): StatusWriter {
     renewMs: options.renewMs,
     onChange: (leading) => {
       if (!leading) return;
-      statuses?.reconcile();
+      statuses.reconcile();
       events.kick();
     },
   });
   const isLeading = (): boolean => lease.leading;
   const api = whileLeading(client, lease);
-  const statuses =
-    parent === undefined ? undefined : new PoolStatuses({ ...common, api, parent, pools, isLeading });
+  const statuses = new PoolStatuses({ ...common, api, parent, pools, isLeading });
   const events = new Events({ ...common, api, identity, isLeading });
 
   let cancelReconcile: () => void;
   const reconcileLater = (): void => {
     cancelReconcile = setTimer(() => {
-      statuses?.reconcile();
+      statuses.reconcile();
       reconcileLater();
     }, RECONCILE_MS);
   };
   reconcileLater();
-  lease.start();
+  let isStarted = false;
+  let isClosed = false;
 
   return {
     update(outcome) {
-      statuses?.update(outcome.pools);
+      statuses.update(outcome.pools);
       events.update(outcome.findings);
+      if (isStarted || isClosed) return;
+      isStarted = true;
+      lease.start();
     },
     get leading() {
       return lease.leading;
     },
     stats() {
-      const status = statuses?.counts ?? { writes: 0, conflicts: 0, failures: 0 };
+      const status = statuses.counts;
       const event = events.counts;
       return {
         leading: lease.leading,
@@ -112,8 +118,9 @@ export function startStatusWriter(options: StatusWriterOptions): StatusWriter {
       };
     },
     async close() {
+      isClosed = true;
       cancelReconcile();
-      await Promise.all([statuses?.close(), events.close()]);
+      await Promise.all([statuses.close(), events.close()]);
       await lease.close();
     },
   };
