@@ -106,19 +106,17 @@ describe("a reflector", () => {
     assert.ok((pods.reflector.lastSyncMs ?? 0) > 0);
   });
 
-  it("asks for watches with bookmarks that end by themselves before silence is suspicious, and for the selectors", async () => {
+  it("asks for watches with bookmarks that end by themselves before silence is suspicious, and for the selector", async () => {
     const pods = reflect({
       namespace: "models",
-      labelSelector: "app=vllm",
       fieldSelector: "spec.nodeName=n",
     });
     await watching(pods);
     const [list, watch] = server.requests;
     assert.equal(list?.path, "/api/v1/namespaces/models/pods");
-    assert.equal(list?.query.get("labelSelector"), "app=vllm");
+    assert.equal(list?.query.get("fieldSelector"), "spec.nodeName=n");
     assert.equal(list?.query.get("limit"), "250");
     assert.equal(watch?.query.get("allowWatchBookmarks"), "true");
-    assert.equal(watch?.query.get("labelSelector"), "app=vllm");
     assert.equal(watch?.query.get("fieldSelector"), "spec.nodeName=n");
     assert.equal(watch?.query.get("timeoutSeconds"), "35");
   });

@@ -19,7 +19,6 @@ export interface ReflectorOptions<T extends Stored> {
   readonly kind: Kind<T>;
   /** Absent: all namespaces. */
   readonly namespace?: string | undefined;
-  readonly labelSelector?: string | undefined;
   readonly fieldSelector?: string | undefined;
   /**
    * Called at most once in a turn of the event loop, with the keys of what was added, changed or removed; never
@@ -105,7 +104,7 @@ export class Reflector<T extends Stored> {
   readonly #limits: ReflectorLimits;
   readonly #logger: Logger;
   readonly #path: string;
-  readonly #selectors: Readonly<Record<string, string>>;
+  readonly #selector: Readonly<Record<string, string>>;
   readonly #store = new ObjectStore<T>();
   readonly #stopping = new AbortController();
   readonly #counts = { lists: 0, watches: 0, events: 0, malformed: 0, failures: 0 };
@@ -123,7 +122,7 @@ export class Reflector<T extends Stored> {
   #lastSyncMs: number | undefined;
 
   constructor(options: ReflectorOptions<T>) {
-    const { kind, namespace, labelSelector, fieldSelector } = options;
+    const { kind, namespace, fieldSelector } = options;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#logger = options.logger.child({
@@ -132,10 +131,7 @@ export class Reflector<T extends Stored> {
       ...(namespace === undefined ? {} : { namespace }),
     });
     this.#path = pathOf(kind, namespace);
-    this.#selectors = {
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
-    };
+    this.#selector = fieldSelector === undefined ? {} : { fieldSelector };
     this.#synced = new Promise((resolve) => {
       this.#setSynced = resolve;
     });
@@ -210,7 +206,7 @@ export class Reflector<T extends Stored> {
         method: "GET",
         path: this.#path,
         query: {
-          ...this.#selectors,
+          ...this.#selector,
           limit: String(this.#limits.pageSize),
           ...(next === "" ? {} : { continue: next }),
         },
@@ -247,7 +243,7 @@ export class Reflector<T extends Stored> {
       client,
       path: this.#path,
       query: {
-        ...this.#selectors,
+        ...this.#selector,
         watch: "true",
         resourceVersion: version,
         allowWatchBookmarks: "true",
