@@ -76,6 +76,22 @@ describe("a pool's Pods", () => {
     ]);
   });
 
+  it("that are ready and none of them an endpoint fail", () => {
+    const inner = { labels: { app: "chat", "llm-d.ai/role": "prefill" } };
+    const elsewhere = { annotations: { "llm-d.ai/active-ports": "9999" } };
+    const none = [pod("a", "chat", "10.0.0.1", inner), pod("b", "chat", "10.0.0.2", elsewhere)];
+    assert.deepEqual(look({ pools, pods: none }).pods, [
+      "failure pool llm/chat: no endpoint, though 2 of 2 Pods ready",
+    ]);
+    const waiting = pod("c", "chat", "10.0.0.3", { ready: false });
+    assert.deepEqual(look({ pools, pods: [...none, waiting] }).pods, [
+      "failure pool llm/chat: no endpoint, though 2 of 3 Pods ready",
+    ]);
+    assert.deepEqual(look({ pools, pods: [...none, pod("d", "chat", "10.0.0.4")] }).pods, [
+      "ok pool llm/chat: 3 Pods ready",
+    ]);
+  });
+
   it("of a pool whose spec is bad are not looked for", () => {
     assert.match(look({ pools: [pool("bad", { labels: {} })] }).pods[0] ?? "", /^skipped pool llm\/bad/);
   });

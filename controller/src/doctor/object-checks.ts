@@ -1,6 +1,7 @@
-import type { KubernetesObjects, PodObject } from "../kubernetes/objects.ts";
+import type { KubernetesObjects } from "../kubernetes/objects.ts";
 import { type Finding, type FindingReason, formatReference } from "../sources/kubernetes/findings.ts";
 import type { InventoryOutcome } from "../sources/kubernetes/inventory-of.ts";
+import { isServing, selects } from "../sources/kubernetes/pod-endpoints.ts";
 import { readPoolSpec } from "../sources/kubernetes/pool-object.ts";
 import { type Check, Checks, counted, listed } from "./check.ts";
 
@@ -40,23 +41,26 @@ export function checkObjects({ findings, pools }: InventoryOutcome): readonly Ch
 
 function tell(checks: Checks, { object, reason, message, severity }: Finding, isRefused: boolean): void {
   const name = formatReference(object);
-  // The Pods have a check of their own.
+  // `checkPods` fails each of these pools, and says more.
   if (reason === "NoReadyPod") return;
   if (severity === "Normal") checks.skipped(name, message);
   else if (isRefused) checks.failure(name, message, REMEDIES[reason]);
   else checks.warning(name, message, REMEDIES[reason]);
 }
 
-/** For each pool that is served here, how many Pods it selects, and how many of them are endpoints. */
+/** For each pool that is served here, how many Pods it selects, how many of them are ready, and whether any is an endpoint. */
 export function checkPods(
   { pools, pods }: Pick<KubernetesObjects, "pools" | "pods">,
-  outcome: Pick<InventoryOutcome, "pools">,
+  outcome: Pick<InventoryOutcome, "pools" | "findings">,
 ): readonly Check[] {
   const checks = new Checks("Pods");
   const left = new Set(
     outcome.pools
       .filter(({ accepted }) => accepted.reason === "NotSupportedByParent")
       .map(({ object }) => object.uid),
+  );
+  const withoutEndpoint = new Set(
+    outcome.findings.filter(({ reason }) => reason === "NoReadyPod").map(({ object }) => object.uid),
   );
   for (const { meta, spec } of pools) {
     if (left.has(meta.uid)) continue;
@@ -66,17 +70,20 @@ export function checkPods(
       checks.skipped(name, "its spec cannot be read");
       continue;
     }
-    const selected = pods.filter(
-      ({ meta: { namespace, labels } }) =>
-        namespace === meta.namespace && selection.labels.every(([key, value]) => labels[key] === value),
-    );
-    const waiting = selected.filter((pod) => !isReady(pod));
+    const selected = pods.filter((pod) => pod.meta.namespace === meta.namespace && selects(selection, pod));
+    const waiting = selected.filter((pod) => !isServing(pod));
     if (selected.length === 0) {
       const labels = selection.labels.map(([key, value]) => `${key}=${value}`);
       checks.failure(
         name,
         `no Pod of namespace ${meta.namespace} has the labels ${listed(labels)}`,
         "give the model servers' Pods these labels, or mend spec.selector",
+      );
+    } else if (waiting.length < selected.length && withoutEndpoint.has(meta.uid)) {
+      checks.failure(
+        name,
+        `no endpoint, though ${selected.length - waiting.length} of ${counted(selected.length, "Pod")} ready`,
+        "see the Pods' label llm-d.ai/role (prefill and encode are for other servers) and annotations …/active-ports (one of spec.targetPorts at least)",
       );
     } else if (waiting.length === 0) checks.ok(name, `${counted(selected.length, "Pod")} ready`);
     else {
@@ -88,8 +95,4 @@ export function checkPods(
     }
   }
   return checks.list;
-}
-
-function isReady({ phase, ready, terminating, ip }: PodObject): boolean {
-  return phase === "Running" && ready && !terminating && ip !== undefined;
 }
