@@ -245,7 +245,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
             inFlightOf(feed),
             envoyViews(feed),
             missingTermsOf(feed),
-            source.problem(),
+            { problem: source.problem(), findings: source.findings() },
           );
     };
     const rpc = await startRpcServer({

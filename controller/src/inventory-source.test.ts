@@ -118,14 +118,14 @@ describe("a controller whose pools come from an API server", () => {
     server.remove(POD, "default", "llama-0");
     server.remove(POD, "default", "llama-1");
     await peer.until(() => newest(peer).pools[0]?.endpoints.length === 0);
-    assert.equal(
-      controller.table()?.problem,
+    assert.deepEqual(controller.table()?.findings, [
       "InferencePool default/llama: NoReadyPod: no Pod has the labels of its selector",
-    );
+    ]);
+    assert.equal(controller.table()?.problem, null);
     assert.ok(lines.some((line) => line.includes('"reason":"NoReadyPod"')));
     podAt("llama-2", "127.0.0.1");
     await peer.until(() => newest(peer).pools[0]?.endpoints.length === 1);
-    assert.equal(controller.table()?.problem, null);
+    assert.deepEqual(controller.table()?.findings, []);
   });
 
   it("sends requests where a file of routes says, and follows its edits", async () => {

@@ -24,15 +24,17 @@ export interface InventorySourceDeps {
 
 /** Where pools and routes come from, whatever it is. */
 export interface InventorySource {
-  /** What is wrong with what it reads, on one line; null: nothing. */
+  /** Why its file as it stands is not in force, on one line; null: it is, or there is none. */
   problem(): string | null;
+  /** What the objects' owners should know, one a line, the first few; what is said of one object leaves the others in force. */
+  findings(): readonly string[];
   /** Undefined where objects' owners are told nothing. */
   status(): StatusWriterStats | undefined;
   close(): Promise<void>;
 }
 
-/** Problems shown at once on a page; all of them are in the log and in Events. */
-const SHOWN_PROBLEMS = 5;
+/** Shown at once on a page; all of them are in the log and in Events. */
+const SHOWN_FINDINGS = 5;
 
 /**
  * Reads and keeps reading what the settings name.
@@ -59,7 +61,12 @@ function fromFile({ poolsFile }: FileSettings, deps: InventorySourceDeps): Inven
     env: deps.env,
     setTimer: deps.setTimer,
   });
-  return { problem: () => problem, status: () => undefined, close: async () => watch.close() };
+  return {
+    problem: () => problem,
+    findings: () => [],
+    status: () => undefined,
+    close: async () => watch.close(),
+  };
 }
 
 /** What speaks to the API server is loaded here and not before: with a pools file nothing of it is. */
@@ -93,7 +100,7 @@ async function fromKubernetes(
           env: deps.env,
           setTimer,
         });
-  const findings = new FindingsLog(logger);
+  const log = new FindingsLog(logger);
   let status: StatusWriter | undefined;
   try {
     const client = loadClient({ kubeconfig: settings.kubeconfig }, deps.env, setTimer);
@@ -103,7 +110,7 @@ async function fromKubernetes(
       routes,
       onInventory: deps.onInventory,
       onOutcome: (outcome) => {
-        findings.show(outcome);
+        log.show(outcome);
         status?.update(outcome);
       },
       logger,
@@ -128,7 +135,8 @@ async function fromKubernetes(
     }
     logger.info({ server: client.server, namespace: settings.namespace ?? "all" }, "watching the API server");
     return {
-      problem: () => routesProblem ?? findings.problem,
+      problem: () => routesProblem,
+      findings: () => log.warnings,
       status: () => status?.stats(),
       async close() {
         file?.close();
@@ -149,7 +157,7 @@ const DEFAULT_LEASE = "inference-picker";
 class FindingsLog {
   readonly #logger: Logger;
   #known: ReadonlySet<string> = new Set();
-  problem: string | null = null;
+  warnings: readonly string[] = [];
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -165,8 +173,8 @@ class FindingsLog {
     }
     this.#known = new Set(lines.map(({ line }) => line));
     const warnings = lines.filter(({ finding }) => finding.severity === "Warning").map(({ line }) => line);
-    const more = warnings.length > SHOWN_PROBLEMS ? [`and ${warnings.length - SHOWN_PROBLEMS} more`] : [];
-    this.problem = warnings.length === 0 ? null : [...warnings.slice(0, SHOWN_PROBLEMS), ...more].join("; ");
+    const more = warnings.length > SHOWN_FINDINGS ? [`and ${warnings.length - SHOWN_FINDINGS} more`] : [];
+    this.warnings = [...warnings.slice(0, SHOWN_FINDINGS), ...more];
   }
 }
 

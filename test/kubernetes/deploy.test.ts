@@ -287,6 +287,7 @@ describe("the examples", () => {
     try {
       const table = await until("a table", () => controller.table());
       assert.equal(table.problem, null);
+      assert.deepEqual(table.findings, []);
       const [llama] = table.pools;
       assert.equal(llama!.name, "models/llama");
       assert.deepEqual(

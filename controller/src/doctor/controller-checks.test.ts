@@ -71,6 +71,16 @@ inference_picker_feed_accounts_total{outcome="refused"} 5
     assert.deepEqual(found, ["failure configuration: pools[0].name: is required"]);
   });
 
+  it("that has something to say of single objects is warned of, and of a bad file apart from that", async () => {
+    const findings = ["InferenceModel a/b: DuplicateModel: an older one has it", "and 3 more"];
+    const warning = `warning configuration: ${findings.join("; ")}`;
+    assert.deepEqual(await words({ "/table": tablePage({ findings }) }), [warning]);
+    assert.deepEqual(await words({ "/table": tablePage({ findings, problem: "routes: is required" }) }), [
+      "failure configuration: routes: is required",
+      warning,
+    ]);
+  });
+
   it("has a pool's blind endpoints named: a warning for some, a failure for all", async () => {
     const some = tablePool({ endpoints: [tableEndpoint("a"), tableEndpoint("b", "stale")] });
     assert.deepEqual(await words({ "/table": tablePage({ pools: [some] }) }), [

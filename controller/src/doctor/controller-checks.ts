@@ -116,11 +116,16 @@ function checkMetrics(checks: Checks, series: readonly Series[], ownVersion: str
   if (checks.list.length === before) checks.ok("errors", "none since its start");
 }
 
-function checkTable(checks: Checks, { problem, pools }: ControllerTable): void {
-  if (problem === null || problem === undefined) checks.ok("configuration", "in force as it stands");
-  else {
+function checkTable(checks: Checks, { problem, findings, pools }: ControllerTable): void {
+  if (problem !== null && problem !== undefined)
     checks.failure("configuration", problem, "mend it: what was in force before stays in force until then");
-  }
+  if (findings.length > 0) {
+    checks.warning(
+      "configuration",
+      findings.join("; "),
+      "mend these objects: their conditions and Events say the same; everything else is in force",
+    );
+  } else if (problem === null || problem === undefined) checks.ok("configuration", "in force as it stands");
   if (pools.length === 0) checks.failure("pools", "none", "add a pool");
   for (const pool of pools) {
     const name = `pool ${pool.name}`;

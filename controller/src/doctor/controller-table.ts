@@ -3,6 +3,7 @@ import * as v from "valibot";
 /** What the doctor reads of the controller's `/table`; other keys are left alone, for it may be of another version. */
 const TABLE = v.object({
   problem: v.nullish(v.string()),
+  findings: v.optional(v.array(v.string()), []),
   epoch: v.string(),
   sequence: v.pipe(v.string(), v.digits()),
   pools: v.array(

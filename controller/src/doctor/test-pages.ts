@@ -14,6 +14,7 @@ export function pagesOf(pages: Readonly<Record<string, string | number | object>
 export function tablePage(more: object = {}) {
   return {
     problem: null,
+    findings: [],
     epoch: "7",
     sequence: "100",
     pools: [tablePool()],

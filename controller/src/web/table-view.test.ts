@@ -32,7 +32,7 @@ function view(over: Partial<PoolSpec> = {}, picks: Readonly<Record<string, bigin
     () => 0,
     [],
     () => [],
-    null,
+    { problem: null, findings: [] },
   );
 }
 

@@ -29,6 +29,8 @@ export interface EndpointView {
 export interface TableView {
   /** What is wrong with the pools file as it stands, in one line; null while it is in force. */
   readonly problem: string | null;
+  /** What is wrong with single objects of the API server, one a line, the first few; the others are in force. */
+  readonly findings: readonly string[];
   readonly epoch: string;
   readonly sequence: string;
   readonly pools: readonly {
@@ -78,10 +80,11 @@ export function tableView(
   inFlightOf: (id: bigint) => number,
   envoys: readonly EnvoyView[],
   missingTermsOf: (poolId: bigint) => readonly string[],
-  problem: string | null,
+  { problem, findings }: Pick<TableView, "problem" | "findings">,
 ): TableView {
   return {
     problem,
+    findings,
     epoch: rows.epoch.toString(),
     sequence: rows.sequence.toString(),
     pools: rows.pools.map((pool) => ({
