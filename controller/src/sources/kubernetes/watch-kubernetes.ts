@@ -51,6 +51,8 @@ export interface KubernetesSource {
 
 /** Changes that arrive within this time of each other are reported together: one rollout changes many Pods. */
 const GATHER_MS = 20;
+/** From one inventory to the next: tables go out no more often either, and each inventory costs as much as it has endpoints. */
+const APART_MS = 100;
 /** How often it is said what the first inventory still waits for. */
 const WAITING_MS = 10_000;
 
@@ -71,6 +73,7 @@ class WatchedKubernetes implements KubernetesSource {
   /** Kinds that have been neither read nor found absent. */
   readonly #awaited = new Set<string>();
   #reported: Built | undefined;
+  #reportedMs = Number.NEGATIVE_INFINITY;
   #missing = "";
   #cancelGather: (() => void) | undefined;
   #cancelWaiting: () => void = () => {};
@@ -150,10 +153,11 @@ class WatchedKubernetes implements KubernetesSource {
 
   #gather(): void {
     if (this.#isClosed || this.#awaited.size > 0) return;
+    const waitMs = Math.max(GATHER_MS, this.#reportedMs + APART_MS - this.#options.nowMs());
     this.#cancelGather ??= this.#options.setTimer(() => {
       this.#cancelGather = undefined;
       this.#report();
-    }, GATHER_MS);
+    }, waitMs);
   }
 
   #report(): void {
@@ -165,6 +169,7 @@ class WatchedKubernetes implements KubernetesSource {
     if (built === this.#reported) return;
     if (this.#reported === undefined) this.#cancelWaiting();
     this.#reported = built;
+    this.#reportedMs = this.#options.nowMs();
     this.#options.onInventory(built.inventory);
     this.#options.onOutcome(built);
     this.#sayMissing(built.inventory);
