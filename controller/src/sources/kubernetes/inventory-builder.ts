@@ -1,13 +1,13 @@
-import type { Inventory, PoolSpec } from "../../model.ts";
+import type { Inventory } from "../../model.ts";
 import type { ParsedRoute } from "../pools-schema.ts";
-import { ENDPOINTS, poolCounts } from "../table-limits.ts";
 import { type Finding, formatReference, type PoolOutcome } from "./findings.ts";
 import { NamespacePools, type NamespaceResults, type ObjectKind, type ObjectOf } from "./namespace-pools.ts";
+import { withOwnClusters } from "./own-clusters.ts";
 import type { PoolTemplate } from "./pool-reading.ts";
-import type { PoolResult } from "./pool-result.ts";
-import { byAge, byText, poolReference } from "./references.ts";
+import { byAge, byText } from "./references.ts";
 import { defaultRoutes, routesTo } from "./routes.ts";
 import type { KubernetesSourceSettings } from "./settings.ts";
+import { fitted } from "./table-fit.ts";
 
 export interface BuilderOptions {
   readonly settings: KubernetesSourceSettings;
@@ -82,7 +82,7 @@ export class InventoryBuilder {
   #assemble(spaces: readonly NamespaceResults[]): Built {
     const results = spaces.flatMap(({ pools }) => pools).sort((a, b) => byAge(a.pool, b.pool));
     const findings = [...results, ...spaces].flatMap((part) => part.findings);
-    const served = fitted(withOwnClusters(results, findings), findings);
+    const { served, leftOut } = fitted(withOwnClusters(results, findings), findings);
     const pools = served.map(({ spec }) => spec);
     // Istio has routes of its own, and none of them is to wait for a body because of one that nobody takes.
     const fallback = this.#options.settings.istio ? [] : defaultRoutes(pools);
@@ -93,7 +93,7 @@ export class InventoryBuilder {
       },
       findings: sortedFindings(findings),
       pools: results
-        .map(({ outcome }) => outcomeOf(outcome, findings))
+        .map(({ outcome }) => outcomeOf(outcome, leftOut))
         .sort(
           (a, b) => byText(a.object.namespace, b.object.namespace) || byText(a.object.name, b.object.name),
         ),
@@ -125,8 +125,7 @@ export class InventoryBuilder {
       settings,
       previous,
       isPending: (secret) => isPending(name, secret),
-      elsewhere: (pool) =>
-        [...(this.#placesOf.get(pool) ?? [])].filter((place) => place !== name).sort(byText),
+      elsewhere: (pool) => [...(this.#placesOf.get(pool) ?? [])].some((place) => place !== name),
     });
     this.#namespaces.set(name, made);
     return made;
@@ -143,73 +142,11 @@ export class InventoryBuilder {
   }
 }
 
-interface Served {
-  readonly pool: PoolResult["pool"];
-  readonly spec: PoolSpec;
-}
-
-/** A name of a cluster is one pool's: its own `namespace/name` each pool's, any other the oldest pool's that has it. */
-function withOwnClusters(results: readonly PoolResult[], findings: Finding[]): readonly Served[] {
-  const served = results.flatMap(({ pool, spec }) => (spec === undefined ? [] : [{ pool, spec }]));
-  const owners = new Map(served.map(({ spec }) => [keyOf(spec), keyOf(spec)]));
-  return served.map(({ pool, spec }) => {
-    const key = keyOf(spec);
-    const clusters = spec.clusters.filter((cluster) => {
-      const owner = owners.get(cluster);
-      if (owner === undefined) owners.set(cluster, key);
-      if (owner === undefined || owner === key) return true;
-      const message = `cluster ${cluster} stands for InferencePool ${owner}`;
-      findings.push({
-        object: poolReference(pool),
-        reason: "DuplicateCluster",
-        message,
-        severity: "Warning",
-      });
-      return false;
-    });
-    return { pool, spec: { ...spec, clusters: clusters.length === 0 ? [key] : clusters } };
-  });
-}
-
-/**
- * As many pools as a table has room for, the oldest first: endpoints are cut short, a pool that lacks room for
- * anything else is left out.
- */
-function fitted(served: readonly Served[], findings: Finding[]): readonly Served[] {
-  const totals = new Map<string, number>();
-  return served.flatMap(({ pool, spec }) => {
-    const tell = (message: string): void => {
-      findings.push({ object: poolReference(pool), reason: "TooMany", message, severity: "Warning" });
-    };
-    const leftOf = (what: string, bound: number): number => bound - (totals.get(what) ?? 0);
-    const counts = poolCounts([spec]);
-    const over = counts.find(({ what, count, bound }) => what !== ENDPOINTS && count > leftOf(what, bound));
-    if (over !== undefined) {
-      tell(
-        `${over.count} ${over.what} is above the ${leftOf(over.what, over.bound)} that are left of ${over.bound}`,
-      );
-      return [];
-    }
-    let fitting = spec;
-    for (const { what, count, bound } of counts) {
-      const left = leftOf(what, bound);
-      if (count > left) {
-        tell(`${count} ${what} is above the ${left} that are left of ${bound}; the first are served`);
-        fitting = { ...spec, endpoints: spec.endpoints.slice(0, left) };
-      }
-      totals.set(what, (totals.get(what) ?? 0) + Math.min(count, left));
-    }
-    return [{ pool, spec: fitting }];
-  });
-}
-
 /** A pool for which there is no room is not accepted, whatever it says. */
-function outcomeOf(outcome: PoolOutcome, findings: readonly Finding[]): PoolOutcome {
-  const found = findings.find(
-    ({ object, reason }) => reason === "TooMany" && object.uid === outcome.object.uid,
-  );
-  if (found === undefined) return outcome;
-  return { ...outcome, accepted: { status: "False", reason: found.reason, message: found.message } };
+function outcomeOf(outcome: PoolOutcome, leftOut: ReadonlyMap<string, string>): PoolOutcome {
+  const message = leftOut.get(outcome.object.uid);
+  if (message === undefined) return outcome;
+  return { ...outcome, accepted: { status: "False", reason: "TooMany", message } };
 }
 
 /** In an order that objects alone decide; what two pools say of one Pod is said once. */
@@ -221,8 +158,4 @@ function sortedFindings(findings: readonly Finding[]): readonly Finding[] {
     }),
   );
   return [...unique].sort(([a], [b]) => byText(a, b)).map(([, finding]) => finding);
-}
-
-function keyOf({ namespace, name }: PoolSpec): string {
-  return `${namespace}/${name}`;
 }

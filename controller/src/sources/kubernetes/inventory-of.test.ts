@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { built, meta, pod, pool, secret, told } from "./test-objects.ts";
+import { MAX_MESSAGE_BYTES } from "../../../../assembly/wire/layout.ts";
+import type { Endpoint } from "../../model.ts";
+import { roomBytes } from "../../table/adapter-budget.ts";
+import { buildTable } from "../../table/build.ts";
+import { TABLE_ROOM_BYTES, TableRoom } from "../table-room.ts";
+import { built, meta, model, pod, pool, secret, told } from "./test-objects.ts";
 
 describe("an InferencePool", () => {
   it("is a pool of the same defaults as in a pools file, its serving Pods its endpoints", () => {
@@ -307,16 +312,68 @@ describe("several pools", () => {
     });
     assert.deepEqual(
       outcome.inventory.pools.map(({ clusters }) => clusters),
-      [["shared"], ["llm/second"], ["llm/third"]],
+      [["llm/first", "shared"], ["llm/second"], ["llm/third"]],
     );
     assert.deepEqual(
       told(outcome).filter((line) => line.includes("DuplicateCluster")),
       [
-        "InferencePool first: DuplicateCluster cluster llm/second stands for InferencePool llm/second",
-        "InferencePool second: DuplicateCluster cluster shared stands for InferencePool llm/first",
-        "InferencePool third: DuplicateCluster cluster shared stands for InferencePool llm/first",
+        "InferencePool first: DuplicateCluster stands for another pool: llm/second for InferencePool second",
+        "InferencePool second: DuplicateCluster stands for another pool: shared for InferencePool first",
+        "InferencePool third: DuplicateCluster stands for another pool: shared for InferencePool first",
       ],
     );
+  });
+
+  it("say once of a pool which of its clusters are another's, and nothing of a pool in another namespace", () => {
+    const config = `clusters: [${Array.from({ length: 64 }, (_, index) => `c${index}`).join(", ")}]`;
+    const outcome = built({
+      pools: [pool("first", { age: 1, namespace: "a", config }), pool("second", { namespace: "b", config })],
+    });
+    assert.deepEqual(
+      told(outcome).filter((line) => line.includes("DuplicateCluster")),
+      [
+        "InferencePool second: DuplicateCluster stands for another pool: c0 for one of another namespace, c1 for one of another namespace, c2 for one of another namespace, and 61 more",
+      ],
+    );
+  });
+
+  it("claim no cluster of the gateway's own or of another namespace, and not above 64", () => {
+    const wrong: readonly (readonly [string, string])[] = [
+      ["inference-picker-feed", "a cluster of the gateway's own"],
+      ["inference-picker-ads", "a cluster of the gateway's own"],
+      ["inference-picker-feed-1", "a cluster of the gateway's own"],
+      ["b/victim", "a cluster of namespace b"],
+      ["outbound|8000||vllm.b.svc.cluster.local", "a cluster of namespace b"],
+      ["outbound_.8000_._.vllm.b.svc.cluster.local", "a cluster of namespace b"],
+      ["outbound|8000|x.llm.svc|vllm.b.svc.cluster.local", "a cluster of namespace b"],
+      ["outbound|8000||vllm.llm.svc.b.svc.cluster.local", "a cluster of namespace b"],
+      ["httproute/b/victim/rule/0", "a cluster of namespace b"],
+      ["b/vllm/8000/da39a3ee5e", "a cluster of namespace b"],
+      ["kube_b_vllm_8000", "a cluster of namespace b"],
+    ];
+    for (const [cluster, words] of wrong) {
+      const config = `clusters: [fine, "${cluster}"]`;
+      const outcome = built({ pools: [pool("llama", { config })] });
+      assert.deepEqual(outcome.inventory.pools, [], cluster);
+      assert.match(outcome.pools[0]?.accepted.message ?? "", /config: clusters\[1\]: /);
+      assert.ok(outcome.pools[0]?.accepted.message.includes(words), outcome.pools[0]?.accepted.message);
+    }
+    const own = [
+      "vllm",
+      "llm/other",
+      "outbound|8000||vllm.llm.svc.cluster.local",
+      "outbound|443||models.example.com",
+      "httproute/llm/route/rule/0",
+      "kube_llm_vllm_8000",
+    ];
+    const config = `clusters: ${JSON.stringify(own)}`;
+    assert.deepEqual(built({ pools: [pool("llama", { config })] }).inventory.pools[0]?.clusters, [
+      "llm/llama",
+      ...own,
+    ]);
+    const many = JSON.stringify(Array.from({ length: 65 }, (_, index) => `c${index}`));
+    const [refused] = built({ pools: [pool("llama", { config: `clusters: ${many}` })] }).pools;
+    assert.match(refused?.accepted.message ?? "", /clusters: 65 clusters is above 64/);
   });
 
   it("beyond what a table has room for are left out, the youngest first, and endpoints are cut short", () => {
@@ -346,5 +403,62 @@ describe("several pools", () => {
       told(wide)[1],
       "InferencePool wide: TooMany 8240 endpoints is above the 8192 that are left of 8192; the first are served",
     );
+    const isAccepted = wide.pools.map(({ accepted }) => accepted.status);
+    assert.deepEqual(isAccepted, ["True", "True"], "who is served in part is accepted");
+  });
+
+  it("that fill a table's bytes leave out those younger ones that no room is left for, and no others", () => {
+    const targets = (of: number): readonly string[] =>
+      Array.from({ length: 1000 }, (_, index) => `${of}-${index}-`.padEnd(250, "x"));
+    const pools = Array.from({ length: 20 }, (_, index) => pool(`p${index}`, { age: 20 - index }));
+    const models = Array.from({ length: 20 }, (_, index) =>
+      model(`m${index}`, `p${index}`, {
+        targetModels: targets(index).map((name) => ({ name, weight: 1 })),
+      }),
+    );
+    const outcome = built({
+      pools: [...pools, pool("small")],
+      models,
+      pods: [pod("small-0", "small", "10.0.0.1")],
+    });
+    const names = outcome.inventory.pools.map(({ name }) => name);
+    assert.deepEqual(names, [
+      ...Array.from({ length: names.length - 1 }, (_, index) => `p${index}`),
+      "small",
+    ]);
+    assert.ok(names.length > 10 && names.length < 20, `${names.length}`);
+    const leftOut = outcome.pools.filter(({ accepted }) => accepted.status === "False");
+    assert.equal(leftOut.length, 21 - names.length);
+    for (const { accepted } of leftOut)
+      assert.match(accepted.message, /^26\d{4} bytes is above the \d+ that are left of 3145728$/);
+    const endpoints = outcome.inventory.pools.flatMap((spec) =>
+      spec.endpoints.map(
+        (endpoint): Endpoint => ({
+          pool: `${spec.namespace}/${spec.name}`,
+          spec: endpoint,
+          ip: endpoint.host,
+          address: `${endpoint.host}:${endpoint.port}`,
+          ready: true,
+          draining: false,
+        }),
+      ),
+    );
+    const { inventory } = outcome;
+    const table = buildTable({
+      ...inventory,
+      endpoints,
+      samples: new Map(),
+      nowMs: 0,
+      epoch: 1n,
+      sequence: 1n,
+    });
+    const taken = MAX_MESSAGE_BYTES - roomBytes(table.pools, []);
+    const room = new TableRoom();
+    for (const spec of inventory.pools) {
+      room.addPool(spec);
+      for (const endpoint of spec.endpoints) room.addEndpoint(endpoint);
+    }
+    // What adapter-budget.ts allows for rounding is reserved here.
+    assert.equal(TABLE_ROOM_BYTES - room.leftBytes, taken - 4096);
   });
 });

@@ -109,4 +109,20 @@ describe("with Istio, a pool's clusters", () => {
       [["llm/llama", "outbound|80||vllm.llm.svc.example.org"], []],
     );
   });
+
+  it("are its own although an older pool claims their names", () => {
+    const derived = "outbound|80||vllm.llm.svc.cluster.local";
+    const claiming = pool("claiming", { age: 9, config: `clusters: ["${derived}"]` });
+    const { inventory, findings } = built(
+      { pools: [claiming, pool("llama")], services: [own] },
+      { istio: true },
+    );
+    assert.deepEqual(
+      inventory.pools.map(({ clusters }) => clusters),
+      [["llm/claiming"], ["llm/llama", derived]],
+    );
+    assert.ok(
+      findings.some(({ object, reason }) => object.name === "claiming" && reason === "DuplicateCluster"),
+    );
+  });
 });

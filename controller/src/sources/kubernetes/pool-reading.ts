@@ -4,9 +4,16 @@ import { PickerError } from "../../errors.ts";
 import type { PoolObject, SecretObject } from "../../kubernetes/objects.ts";
 import type { Engine, ScrapeSpec } from "../../model.ts";
 import { type PoolSettings, toPoolSettings } from "../pool-settings.ts";
-import { type BuildContext, formatPath, type SecretReference, secretFault } from "../problems.ts";
+import {
+  type BuildContext,
+  formatPath,
+  type Problems,
+  type SecretReference,
+  secretFault,
+} from "../problems.ts";
 import { readDocument } from "../yaml-document.ts";
 import { toScrape } from "../scrape-spec.ts";
+import { clusterFault, MAX_CLAIMED_CLUSTERS } from "./cluster-names.ts";
 import type { FindingReason } from "./findings.ts";
 import { type PickerReference, readPoolSpec, type Selection } from "./pool-object.ts";
 import { POOL_CONFIG } from "./pool-config.ts";
@@ -70,6 +77,7 @@ export function readPool(pool: PoolObject, findSecret: FindSecret): PoolReading 
     const { value, problems } = document;
     if (value === undefined || spec === undefined) return undefined;
     const { engine, scrape, ...rest } = value;
+    checkClusters(rest.clusters ?? [], namespace, problems);
     const build: BuildContext = { problems, absolute: (path) => resolve("/", path), secretOf };
     const parsed = {
       ...rest,
@@ -80,9 +88,12 @@ export function readPool(pool: PoolObject, findSecret: FindSecret): PoolReading 
       appProtocol: spec.appProtocol,
       failureMode: spec.pickerRef?.failureMode ?? rest.failureMode,
     };
+    const { spec: settings, ...more } = toPoolSettings(parsed, [], build);
+    // The first is the one that is served, and that routes lead to: no other pool's, and none of the bootstrap's.
+    const clusters = [...new Set([`${namespace}/${name}`, ...settings.clusters])];
     return {
       engine,
-      settings: toPoolSettings(parsed, [], build),
+      settings: { ...more, spec: { ...settings, clusters } },
       scrape: toScrape(scrape, ["scrape"], undefined, [], build),
     };
   });
@@ -117,6 +128,21 @@ function readConfig<Value>(
     // What the parser did not foresee is still the annotation's fault.
     return { faults: [fault(`cannot be parsed: ${error instanceof Error ? error.message : String(error)}`)] };
   }
+}
+
+function checkClusters(clusters: readonly string[], namespace: string, problems: Problems): void {
+  const count = clusters.length;
+  if (count > MAX_CLAIMED_CLUSTERS) {
+    problems.add("CONFIG_RANGE", ["clusters"], `${count} clusters is above ${MAX_CLAIMED_CLUSTERS}`, {
+      value: count,
+      bound: MAX_CLAIMED_CLUSTERS,
+    });
+    return;
+  }
+  clusters.forEach((cluster, index) => {
+    const fault = clusterFault(cluster, namespace);
+    if (fault !== undefined) problems.add("CONFIG_REFERENCE", ["clusters", index], fault, { value: cluster });
+  });
 }
 
 /** No message holds the value, nor the key: a secret may have been pasted there. */

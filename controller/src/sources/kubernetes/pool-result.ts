@@ -25,6 +25,8 @@ export interface PoolResult {
   readonly pool: PoolObject;
   /** Absent: the pool is not served. */
   readonly spec?: PoolSpec;
+  /** Names of clusters that Istio makes of Services of the pool, beside those that the pool claims. */
+  readonly derivedClusters: readonly string[];
   readonly findings: readonly Finding[];
   readonly outcome: PoolOutcome;
 }
@@ -49,6 +51,7 @@ export function poolResult(inputs: PoolInputs, settings: KubernetesSourceSetting
     const message = `the pool asks for the endpoint picker ${reading.pickerRef?.name}; with --picker-ref take-over it is served without`;
     return {
       pool,
+      derivedClusters: [],
       findings: [{ object, reason: "NotSupportedByParent", message, severity: "Normal" }],
       outcome: outcome({ status: "False", reason: "NotSupportedByParent", message }, undefined),
     };
@@ -56,7 +59,8 @@ export function poolResult(inputs: PoolInputs, settings: KubernetesSourceSetting
   const findings: Finding[] = reading.faults.map((fault) => ({ object, ...fault, severity: "Warning" }));
   const accepted = acceptedOf(reading, template !== undefined);
   const secretFault = reading.faults.find(({ reason }) => reason === "SecretNotFound");
-  if (template === undefined) return { pool, findings, outcome: outcome(accepted, secretFault) };
+  if (template === undefined)
+    return { pool, derivedClusters: [], findings, outcome: outcome(accepted, secretFault) };
   const ruled = withRules(template.settings, inputs.rules);
   const { endpoints, findings: podFindings } = podEndpoints(template, inputs.pods.values());
   const istio = settings.istio
@@ -71,10 +75,10 @@ export function poolResult(inputs: PoolInputs, settings: KubernetesSourceSetting
         : `none of the ${count} Pods it selects takes requests`;
     findings.push({ object, reason: "NoReadyPod", message, severity: "Warning" });
   }
-  const spec = withEndpoints(ruled.settings, endpoints);
   return {
     pool,
-    spec: { ...spec, clusters: [...new Set([...spec.clusters, ...istio.clusters])] },
+    spec: withEndpoints(ruled.settings, endpoints),
+    derivedClusters: istio.clusters,
     findings: [...findings, ...ruled.findings, ...podFindings],
     outcome: outcome(accepted, secretFault ?? istio.fault),
   };

@@ -61,7 +61,7 @@ describe("an InferenceObjective", () => {
       [objective("o", "gone", 1), "PoolNotFound spec.poolRef.name: there is no InferencePool gone"],
       [
         objective("o", "far", 1),
-        "PoolInOtherNamespace spec.poolRef.name: InferencePool far stands in another namespace (infra); only pools of the object's own are meant",
+        "PoolInOtherNamespace spec.poolRef.name: InferencePool far stands in another namespace; only pools of the object's own are meant",
       ],
       [other, "PoolInOtherNamespace spec.poolRef.namespace: infra is not the object's own namespace, llm"],
       [

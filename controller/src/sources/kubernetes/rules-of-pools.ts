@@ -19,8 +19,8 @@ export interface PoolRules {
 
 export const NO_RULES: PoolRules = { objectives: [], models: [], rewrites: [] };
 
-/** Where else than in the namespace there are pools of a name. */
-export type Elsewhere = (pool: string) => readonly string[];
+/** Whether another namespace than the objects' own has a pool of a name. */
+export type Elsewhere = (pool: string) => boolean;
 
 /**
  * The objects of a namespace by the pool that they are for. The oldest goes first. An object that stands in both groups
@@ -60,11 +60,11 @@ export function rulesOfPools(
   return { byPool, findings };
 }
 
-function notFound(pool: string, namespaces: readonly string[]): NonNullable<ReadRule["fault"]> {
-  if (namespaces.length === 0)
+/** Which namespaces have it is not said: who writes the object may not be allowed to know of them. */
+function notFound(pool: string, isElsewhere: boolean): NonNullable<ReadRule["fault"]> {
+  if (!isElsewhere)
     return { reason: "PoolNotFound", message: `spec.poolRef.name: there is no InferencePool ${pool}` };
-  const places = namespaces.slice(0, 3).join(", ");
-  const message = `spec.poolRef.name: InferencePool ${pool} stands in another namespace (${places}); only pools of the object's own are meant`;
+  const message = `spec.poolRef.name: InferencePool ${pool} stands in another namespace; only pools of the object's own are meant`;
   return { reason: "PoolInOtherNamespace", message };
 }
 
