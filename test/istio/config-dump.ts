@@ -34,9 +34,10 @@ export function extensions(dump: ConfigDump): readonly Named[] {
   return valuesOf("ecds_filter", section(dump, "EcdsConfigDump")).filter(isNamed);
 }
 
-/** Names and configurations of the HTTP filters, of each connection manager. */
+/** The HTTP filters of each connection manager, but not those of listeners that drain. */
 export function filterChains(dump: ConfigDump): readonly (readonly Named[])[] {
-  return valuesOf("http_filters", section(dump, "ListenersConfigDump")) as readonly (readonly Named[])[];
+  const active = valuesOf("active_state", section(dump, "ListenersConfigDump"));
+  return active.flatMap((state) => valuesOf("http_filters", state)) as readonly (readonly Named[])[];
 }
 
 export function routes(dump: ConfigDump): readonly Json[] {

@@ -16,7 +16,7 @@ import { gatewayObjects, labelsOf } from "./gateways.ts";
 import type { LoggedRequest } from "./istiod.ts";
 import { DEMO, EDGE, Mesh, SERVERS } from "./mesh.ts";
 import type { Router } from "./router.ts";
-import { Clients, completion, Load } from "./traffic.ts";
+import { Clients, completion, Load, type Outcome } from "./traffic.ts";
 
 const COMMAND = fileURLToPath(new URL("../../build/js/inference-picker.js", import.meta.url));
 const REQUESTS = 200;
@@ -44,6 +44,7 @@ for (const kind of SET_UPS) {
   describe(`set-up ${kind}`, () => {
     let router: Router;
     let manifests: readonly Manifest[];
+    let lostAtFirst: readonly Outcome[] | undefined;
 
     before(async () => {
       const labels = labelsOf(kind);
@@ -54,14 +55,30 @@ for (const kind of SET_UPS) {
       // Else what is asserted of them later would say nothing.
       const missing = missingPatches(await router.configDump(), manifests);
       assert.equal(missing.length, patchCount(manifests), missing.join("\n"));
-      await mesh.apply(...manifests);
-      await inForce(router, manifests);
-      await answers(router, ({ picked }) => picked !== null);
+      // Behind an InferencePool whose picker nobody runs there is no traffic yet.
+      const load = kind === "inferencepool" ? undefined : new Load(router.url, AT_ONCE);
+      try {
+        await mesh.apply(...manifests.slice(0, -1));
+        await until("the filter has its table", async () => (await router.stat("tables_accepted")) > 0);
+        await until("no connection goes past it", async () => (await router.stat("_draining")) === 0);
+        await mesh.apply(...manifests.slice(-1));
+        await inForce(router, manifests);
+        await answers(router, ({ picked }) => picked !== null);
+      } finally {
+        await load?.stop();
+      }
+      lostAtFirst = load?.failed;
     });
 
     after(async () => {
       await router?.stop();
     });
+
+    if (kind !== "inferencepool") {
+      it("came under load without losing a request", () => {
+        assert.deepEqual(lostAtFirst, []);
+      });
+    }
 
     it("has every patch in force, the filters in their order", async () => {
       const dump = await router.configDump();
@@ -224,6 +241,28 @@ for (const kind of SET_UPS) {
         [],
       );
       assert.deepEqual([...dumped, ...missingPatches(await router.configDump(), manifests)], []);
+    });
+
+    // Without it Istio's own picker would be asked again, which nobody runs.
+    if (kind === "inferencepool") return;
+    it("goes under load without losing a request, the last object first", async () => {
+      const load = new Load(router.url, AT_ONCE);
+      try {
+        for (const manifest of [...manifests].reverse()) {
+          await mesh.cluster.admin.delete(manifest);
+          const answered = load.outcomes.length;
+          await until("requests go on", () => load.outcomes.length >= answered + BETWEEN);
+        }
+        await until("no filter is left", async () => {
+          const names = filterChains(await router.configDump()).flat();
+          return names.length > 0 && names.every(({ name }) => !name.includes("picker"));
+        });
+        const answered = load.outcomes.length;
+        await until("requests go on", () => load.outcomes.length >= answered + BETWEEN);
+      } finally {
+        await load.stop();
+      }
+      assert.deepEqual(load.failed, []);
     });
   });
 }
