@@ -54,6 +54,8 @@ export function startJudge(settings: JudgeSettings): Judge {
     leaseDurationMs,
     renewMs: leaseDurationMs / 3,
   });
+  // Where there is no pool nothing changes, but that is an outcome too.
+  void pools.synced().then(() => writer.update(verdicts([...pools.objects().values()])));
   pools.start();
   return {
     writer,
