@@ -178,7 +178,7 @@ describe("what the definitions let pass", () => {
       "InferenceObjective",
       "stray",
       "PoolInOtherNamespace",
-      /InferencePool far stands in another namespace \(elsewhere\)/,
+      /spec\.poolRef\.name: InferencePool far stands in another namespace; /,
     );
   });
 
