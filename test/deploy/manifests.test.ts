@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { parse } from "yaml";
-import { parseSettings } from "../../controller/src/settings.ts";
+import { parseSettings, type Settings } from "../../controller/src/settings.ts";
 import { expectedGrants } from "./grants.ts";
 import {
   type Container,
   containersOf,
+  environmentOf,
   grantsOf,
   type KubeObject,
   objectsOf,
@@ -33,9 +34,12 @@ function controllers(objects: readonly KubeObject[]): readonly Container[] {
     .filter(({ name }) => name === "controller");
 }
 
-/** As the kubelet does it. */
-function expanded({ args = [] }: Container, env: Readonly<Record<string, string>>): readonly string[] {
-  return args.map((arg) => arg.replace(/\$\(([A-Z_]+)\)/g, (_, name: string) => env[name]!));
+/** What the container's program makes of its flags and variables, as the kubelet gives them. */
+function settingsOf(container: Container): Settings {
+  const env = environmentOf(container, { POD_NAME: "pod-1", POD_NAMESPACE: "inference-picker" });
+  const { args = [] } = container;
+  const expanded = args.map((arg) => arg.replace(/\$\(([A-Z_]+)\)/g, (_, name: string) => env[name]!));
+  return parseSettings(expanded, env);
 }
 
 for (const shape of SHAPES) {
@@ -89,9 +93,9 @@ for (const shape of SHAPES) {
     });
 
     it("give the controller flags that it takes", () => {
-      const env = { POD_NAME: "pod-1", POD_NAMESPACE: "inference-picker" };
       for (const controller of controllers(objects)) {
-        const settings = parseSettings(expanded(controller, env), env);
+        const settings = settingsOf(controller);
+        assert.equal(settings.source.kind, "kubernetes");
         assert.equal(settings.wasmFile, MODULE);
         assert.equal(settings.web.host, "0.0.0.0");
         const http = controller.ports?.find(({ name }) => name === "http");
@@ -135,7 +139,7 @@ describe("a controller of its own", () => {
       ({ metadata }) => `${metadata.name}.${metadata.namespace}.svc.cluster.local`,
     );
     for (const controller of controllers(objects)) {
-      const { feedClusters } = parseSettings(controller.args ?? [], {});
+      const { feedClusters } = settingsOf(controller);
       assert.deepEqual(feedClusters, ["inference-picker-feed-0", "inference-picker-feed-1"]);
       const dialled = [...feedClusters, "inference-picker-ads"].map((name) => hosts.get(name));
       assert.deepEqual(dialled.sort(), services.toSorted());
@@ -195,8 +199,7 @@ describe("a gateway with its controller", () => {
   });
 
   it("has the filter and the bootstrap where both sides look for them", () => {
-    const env = { POD_NAME: "pod-1", POD_NAMESPACE: "inference-picker" };
-    const settings = parseSettings(expanded(controller!, env), env);
+    const settings = settingsOf(controller!);
     assert.equal(settings.nodeId, "pod-1");
     assert.ok(envoy!.args!.includes(settings.bootstrapOut!));
     assert.equal(filter!.command!.at(-2), MODULE);
@@ -206,18 +209,26 @@ describe("a gateway with its controller", () => {
   });
 
   it("keeps discovery and the feed to itself", () => {
-    const { rpc } = parseSettings(expanded(controller!, { POD_NAME: "p" }), {});
-    assert.equal(rpc.host, "127.0.0.1");
-  });
-
-  it("may drain for as long as the pod has to end", () => {
-    const command = envoy!.lifecycle!.preStop.exec.command;
-    assert.equal(command[2], readText("deploy/chart/inference-picker/files/drain.sh").trimEnd());
-    const drainSeconds = Number(command.at(-2));
-    assert.ok(pod!.terminationGracePeriodSeconds! >= drainSeconds + 10);
-    assert.equal(envoy!.args!.at(envoy!.args!.indexOf("--drain-time-s") + 1), String(drainSeconds));
+    assert.equal(settingsOf(controller!).rpc.host, "127.0.0.1");
   });
 });
+
+for (const file of ["manifests/gateway.yaml", "examples/gateway.yaml"]) {
+  it(`Envoy of ${file} may drain for as long as the pod has to end`, () => {
+    const [pod, ...more] = podSpecs(objectsOf(readText(`deploy/${file}`)));
+    const [envoy] = pod!.containers;
+    const command = envoy!.lifecycle?.preStop.exec.command ?? [];
+    const script = readText("deploy/chart/inference-picker/files/drain.sh").trimEnd();
+    const [drainSeconds, adminPort] = command.slice(-2);
+    assert.deepEqual(command, ["bash", "-c", script, "drain", drainSeconds, adminPort]);
+    assert.equal(adminPort, "9901");
+    assert.ok(pod!.terminationGracePeriodSeconds! >= Number(drainSeconds) + 10);
+    const args = envoy!.args!;
+    assert.equal(args.at(args.indexOf("--drain-time-s") + 1), drainSeconds);
+    assert.equal(args.at(args.indexOf("--drain-strategy") + 1), "immediate");
+    assert.deepEqual(more, []);
+  });
+}
 
 it("the chart has the bootstrap that the controller writes", () => {
   assert.equal(

@@ -27,6 +27,7 @@ export interface Container {
   readonly image: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
+  readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly restartPolicy?: string;
   readonly startupProbe?: Probe;
   readonly readinessProbe?: Probe;
@@ -85,6 +86,19 @@ export function podSpecs(objects: readonly KubeObject[]): readonly PodSpec[] {
 
 export function containersOf({ initContainers = [], containers }: PodSpec): readonly Container[] {
   return [...initContainers, ...containers];
+}
+
+/** A container's variables, with `own` for those that the kubelet fills in. */
+export function environmentOf(
+  { env = [] }: Container,
+  own: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    env.map(({ name, value = own[name] }) => {
+      if (value === undefined) throw new Error(`${name} has no value`);
+      return [name, value];
+    }),
+  );
 }
 
 /** What the roles grant, one line a verb: `Role namespace group/resource[/subresource] verb [names]`; sorted. */

@@ -48,6 +48,17 @@ describe("the chart's values", () => {
     }
   });
 
+  it("that are in a bootstrap, which Envoy reads once, are told as needing a restart", () => {
+    const template = readText(`${CHART}/templates/bootstrap.yaml`);
+    const used = [...template.matchAll(/\.Values\.([\w.]+)/g)].map(([, key]) => key!);
+    const changing = new Set(
+      used.filter((key) => key !== "shape").map((key) => key.replace(/^tls\..*/, "tls")),
+    );
+    const [told = ""] = /^- A change of .*$/m.exec(PAGE) ?? [];
+    assert.ok(changing.size > 4, [...changing].join());
+    assert.deepEqual([...told.matchAll(/`([\w.]+)`/g)].map(([, key]) => key).sort(), [...changing].sort());
+  });
+
   it("bear the versions of this release", () => {
     const { version, appVersion } = parse(readText(`${CHART}/Chart.yaml`)) as Record<string, string>;
     const { version: own } = JSON.parse(readText("package.json")) as { readonly version: string };

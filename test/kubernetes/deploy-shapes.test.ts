@@ -14,6 +14,7 @@ import { render } from "../../deploy/manifests/generate.ts";
 import {
   type Container,
   containersOf,
+  environmentOf,
   type KubeObject,
   objectsOf,
   ofKind,
@@ -97,7 +98,8 @@ function startController(one: Container, own: Ports, podName: string, kubeconfig
   const more = [`--kubeconfig=${kubeconfig}`, `--admin-listen=127.0.0.1:${own.admin}`];
   // The image's folder of work.
   const command = ["env", `--chdir=${ROOT}`, process.execPath, PROGRAM, ...args, ...more];
-  const child = startChild(folder, podName, command, { POD_NAME: podName });
+  const env = environmentOf(one, { POD_NAME: podName, POD_NAMESPACE: RELEASE });
+  const child = startChild(folder, podName, command, env);
   children.push(child);
   return child;
 }

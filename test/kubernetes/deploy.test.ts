@@ -5,12 +5,23 @@ import { after, before, describe, it } from "node:test";
 import { Agent, request } from "undici";
 import { parse } from "yaml";
 import { startController } from "../../controller/src/controller.ts";
+import { parseDoctorSettings } from "../../controller/src/doctor/settings.ts";
 import { parseSettings } from "../../controller/src/settings.ts";
 import { createLogger } from "../../controller/src/telemetry/logger.ts";
 import { processTimer } from "../../controller/src/timer.ts";
 import { manifest, render, VARIANTS } from "../../deploy/manifests/generate.ts";
 import { type ChartAccess, expectedGrants } from "../deploy/grants.ts";
-import { grantsOf, type KubeObject, objectsOf, ofKind, podSpecs, ROOT, readText } from "../deploy/objects.ts";
+import {
+  containersOf,
+  environmentOf,
+  grantsOf,
+  type KubeObject,
+  objectsOf,
+  ofKind,
+  podSpecs,
+  ROOT,
+  readText,
+} from "../deploy/objects.ts";
 import type { ApiError } from "./api-client.ts";
 import { type Cluster, startCluster } from "./cluster.ts";
 import { programPath } from "./programs/programs.ts";
@@ -148,6 +159,47 @@ describe("the chart", () => {
 
   it("grants nothing where roles are made elsewhere", () => {
     assert.deepEqual(grantsOf(objectsOf(render(HELM, ["rbac.create=false", PARENT]))), []);
+  });
+
+  for (const shape of ["controller", "gateway"]) {
+    it(`has a doctor without flags know what the controller beside it goes by, shape ${shape}`, () => {
+      const values = ["watchNamespace=models", PARENT, "istio.enabled=true", "pickerRef=take-over"];
+      const more = [`shape=${shape}`, "clusterDomain=corp.internal", "fullnameOverride=picker"];
+      const containers = podSpecs(objectsOf(render(HELM, [...values, ...more]))).flatMap(containersOf);
+      const controller = containers.find(({ name }) => name === "controller")!;
+      const env = environmentOf(controller, { POD_NAME: "pod-1", POD_NAMESPACE: RELEASE_NAMESPACE });
+      const own = parseSettings(controller.args!, env);
+      const doctor = parseDoctorSettings([], env);
+      assert.ok(own.source.kind === "kubernetes");
+      for (const key of ["namespace", "parent", "lease", "pickerRef", "clusterDomain", "istio"] as const) {
+        assert.deepEqual(doctor[key], own.source[key], key);
+      }
+      assert.deepEqual(doctor.parent, { namespace: "infra", name: "gateway" });
+      assert.equal(doctor.source, "kubernetes");
+      assert.equal(doctor.controller, `127.0.0.1:${own.web.port}`);
+      assert.deepEqual(doctor.envoyAdmins, shape === "gateway" ? ["127.0.0.1:9901"] : []);
+    });
+  }
+
+  it("names no object outside its namespace as another release may name it", () => {
+    const named = (namespace: string, name: string) => {
+      const set = ["watchNamespace=", "secrets.models={key}", `fullnameOverride=${name}`];
+      const flags = ["--namespace", namespace, ...set.flatMap((value) => ["--set", value])];
+      const objects = objectsOf(execFileSync(HELM, ["template", "x", CHART, ...flags], { encoding: "utf8" }));
+      const foreign = objects.filter(({ metadata }) => metadata.namespace !== namespace);
+      assert.ok(foreign.length >= 4);
+      return foreign.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? ""}/${metadata.name}`);
+    };
+    const taken = new Set(named("a-b", "c"));
+    for (const [namespace, name] of [
+      ["a", "b-c"],
+      ["a", "c"],
+    ] as const) {
+      assert.deepEqual(
+        named(namespace, name).filter((object) => taken.has(object)),
+        [],
+      );
+    }
   });
 
   it("refuses values that mean nothing, or that contradict each other", () => {

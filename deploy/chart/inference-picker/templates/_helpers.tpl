@@ -43,9 +43,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end -}}
 
-{{- /* Whether statuses and Events are written, and a Lease says by whom. */ -}}
-{{- define "inference-picker.writesStatus" -}}
-{{- if .Values.parent }}true{{ end -}}
+{{- /* Names of what stands outside the release's namespace, where others may be; neither part has a colon in it. */ -}}
+{{- define "inference-picker.foreignName" -}}
+{{- .Release.Namespace }}:{{ include "inference-picker.fullname" . }}
 {{- end -}}
 
 {{- /* The Envoy clusters of the feed, one a replica. */ -}}
@@ -74,31 +74,36 @@ seccompProfile: { type: RuntimeDefault }
 
 {{- /* Flags that both shapes give the controller. */ -}}
 {{- define "inference-picker.commonArgs" -}}
-- --source=kubernetes
 - --wasm-file=/var/lib/inference-picker/inference-picker.wasm
 # The kubelet and Prometheus come from outside the pod.
 - --web-listen=0.0.0.0:18001
-- --cluster-domain={{ .Values.clusterDomain }}
-- --picker-ref={{ .Values.pickerRef }}
-- --istio={{ .Values.istio.enabled }}
 - --log-level={{ .Values.logLevel }}
-{{- with .Values.watchNamespace }}
-- --namespace={{ . }}
-{{- end }}
-{{- if .Values.parent }}
-- --parent={{ .Values.parent }}
-- --lease={{ .Release.Namespace }}/{{ include "inference-picker.fullname" . }}
-{{- end }}
 {{- if .Values.routes }}
 - --pools-file=/etc/inference-picker/routes/routes.yaml
 {{- end }}
 {{- end -}}
 
+{{- /* What the doctor has to know as well stands in variables, which `kubectl exec` hands on, and not in flags. */ -}}
 {{- define "inference-picker.env" -}}
 - name: POD_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
 - name: POD_NAMESPACE
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+- { name: INFERENCE_PICKER_SOURCE, value: kubernetes }
+- { name: INFERENCE_PICKER_CLUSTER_DOMAIN, value: {{ .Values.clusterDomain | quote }} }
+- { name: INFERENCE_PICKER_PICKER_REF, value: {{ .Values.pickerRef | quote }} }
+- { name: INFERENCE_PICKER_ISTIO, value: {{ .Values.istio.enabled | quote }} }
+{{- with .Values.watchNamespace }}
+- { name: INFERENCE_PICKER_NAMESPACE, value: {{ . | quote }} }
+{{- end }}
+{{- if .Values.parent }}
+- { name: INFERENCE_PICKER_PARENT, value: {{ .Values.parent | quote }} }
+- { name: INFERENCE_PICKER_LEASE, value: "{{ .Release.Namespace }}/{{ include "inference-picker.fullname" . }}" }
+{{- end }}
+{{- if eq .Values.shape "controller" }}
+# The doctor's: no Envoy is in this pod.
+- { name: INFERENCE_PICKER_ENVOY_ADMIN, value: none }
+{{- end }}
 {{- end -}}
 
 {{- /* Only the controller's container gets the token: Envoy, which clients talk to, has no use for it. */ -}}
