@@ -1,9 +1,12 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { Agent, type buildConnector } from "undici";
 import type { Endpoint, ScrapeSpec, TlsClient } from "../model.ts";
 
 /** How long the state of a TLS file is taken as known: a rotated certificate is used after this at most. */
 const STAMP_FOR_MS = 1000;
+
+/** A bundle of all public authorities has some 220 KB. */
+const MAX_TLS_FILE_BYTES = 1024 * 1024;
 
 const TLS_FILES = ["caFile", "certFile", "keyFile"] as const;
 
@@ -15,8 +18,8 @@ export interface Dialled {
 
 /** A configured file that cannot be read; named by its key, since a secret may have been pasted as its path. */
 export class TlsFileUnreadable extends Error {
-  constructor(key: (typeof TLS_FILES)[number], code: string) {
-    super(`tls.${key} cannot be read${code === "" ? "" : ` (${code})`}`);
+  constructor(key: (typeof TLS_FILES)[number], why: string) {
+    super(`tls.${key} cannot be read${why === "" ? "" : ` (${why})`}`);
   }
 }
 
@@ -136,10 +139,20 @@ function tlsOptions({ endpoint, scrape: { tls } }: Dialled): Partial<buildConnec
 function readTlsFile(tls: TlsClient, key: (typeof TLS_FILES)[number]): Buffer | undefined {
   const file = tls[key];
   if (file === undefined) return undefined;
+  let handle: number | undefined;
   try {
-    return readFileSync(file);
+    // Opening a pipe would wait for its writer.
+    handle = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = fstatSync(handle);
+    // A device may never end.
+    if (!stats.isFile()) throw new TlsFileUnreadable(key, "not a regular file");
+    if (stats.size > MAX_TLS_FILE_BYTES)
+      throw new TlsFileUnreadable(key, `${stats.size} bytes is above ${MAX_TLS_FILE_BYTES}`);
+    return readFileSync(handle);
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-    throw new TlsFileUnreadable(key, code);
+    if (cause instanceof TlsFileUnreadable) throw cause;
+    throw new TlsFileUnreadable(key, cause instanceof Error && "code" in cause ? String(cause.code) : "");
+  } finally {
+    if (handle !== undefined) closeSync(handle);
   }
 }

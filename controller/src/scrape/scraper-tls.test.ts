@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -167,6 +167,24 @@ describe("scraping over TLS", () => {
     const outcome = await scrapeOnce({ caFile: file("absent.crt") });
     assert.equal(outcome.failure, "tls");
     assert.match(outcome.error?.message ?? "", /: tls: tls\.caFile cannot be read \(ENOENT\)$/);
+  });
+
+  it("reads no device, pipe, folder or file above 1 MiB as a certificate", async () => {
+    execFileSync("mkfifo", [file("pipe")]);
+    writeFileSync(file("large"), Buffer.alloc(1024 * 1024 + 1));
+    for (const [path, why] of [
+      ["/dev/zero", "not a regular file"],
+      [file("pipe"), "not a regular file"],
+      [folder, "not a regular file"],
+      [file("large"), "1048577 bytes is above 1048576"],
+    ] as const) {
+      const outcome = await scrapeOnce({ caFile: path });
+      assert.equal(outcome.failure, "tls");
+      assert.ok(
+        outcome.error?.message.endsWith(`tls.caFile cannot be read (${why})`),
+        outcome.error?.message,
+      );
+    }
   });
 
   it("takes up an authority and a client certificate that were rewritten in place", async () => {
