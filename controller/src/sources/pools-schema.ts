@@ -71,13 +71,14 @@ export function falseOr<const Long extends v.GenericSchema>(
   >;
 }
 
-const tls = mapping({
+const tlsEntries = {
   caFile: v.optional(path),
   certFile: v.optional(path),
   keyFile: v.optional(path),
   serverName: v.optional(text(253, undefined, withheld)),
   insecureSkipVerify: v.optional(flag(withheld), false),
-});
+};
+const tls = mapping(tlsEntries);
 
 /** No defaults here: an endpoint's keys override the pool's, and SCRAPE_DEFAULTS fill the rest. */
 const scrapeEntries = {
@@ -234,7 +235,10 @@ export const POOLS_FILE = mapping({
   routes: v.optional(v.array(route)),
 });
 
-/** Keys that pools and scrapes have in every source: what says how endpoints are found, and secrets, differs. */
+/**
+ * Keys that pools, scrapes and their TLS have in every source: what says how endpoints are found differs, and so do
+ * secrets and files, which are the controller's and Envoy's own.
+ */
 export const SHARED_ENTRIES = {
   pool: without(
     poolEntries,
@@ -244,10 +248,12 @@ export const SHARED_ENTRIES = {
     "appProtocol",
     "endpoints",
     "scrape",
+    "tls",
     "apiKeyFile",
     "apiKeyEnv",
   ),
-  scrape: without(scrapeEntries, "tokenFile", "tokenEnv"),
+  scrape: without(scrapeEntries, "tokenFile", "tokenEnv", "tls"),
+  tls: without(tlsEntries, "caFile", "certFile", "keyFile"),
 };
 
 function without<const Entries extends v.ObjectEntries, const Key extends keyof Entries>(

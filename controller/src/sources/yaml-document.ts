@@ -1,5 +1,5 @@
 import type * as v from "valibot";
-import { type Document, isMap, isPair, isSeq, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isMap, isPair, isSeq, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { PickerError } from "../errors.ts";
 import { refuseDeepNesting } from "./nesting.ts";
 import { formatPath, type Path, type Problems } from "./problems.ts";
@@ -22,13 +22,20 @@ export interface DocumentOptions<Value> {
   readonly path: string;
   /** What is named in place of a secret, such as `a file or a variable`. */
   readonly secretsIn: string;
+  /** Default: no bound. */
+  readonly maxBytes?: number;
+  /** More are not looked into; default: no bound. */
+  readonly maxProblems?: number;
+  /** Whether nodes may be repeated by `*alias`; default true. Without, what is read has no more nodes than the text. */
+  readonly hasAliases?: boolean;
 }
 
 /**
  * A YAML text read by a schema.
- * @throws PickerError POOLS_FILE_SYNTAX for what is no YAML, or nests too deep
+ * @throws PickerError POOLS_FILE_SYNTAX for what is no YAML, is too long, or nests too deep
  */
 export function readDocument<Value>(source: string, options: DocumentOptions<Value>): ReadDocument<Value> {
+  refuseLong(source, options);
   refuseDeepNesting(source, options.path);
   const lines = new LineCounter();
   const document = parseDocument(source, { lineCounter: lines, prettyErrors: false });
@@ -41,8 +48,10 @@ export function readDocument<Value>(source: string, options: DocumentOptions<Val
     });
   }
   const found: PickerError[] = [];
+  const { maxProblems = Number.POSITIVE_INFINITY } = options;
   const problems: Problems = {
     add(code, path, message, detail = {}) {
+      if (found.length >= maxProblems) return;
       found.push(
         new PickerError(code, message, {
           ...detail,
@@ -53,6 +62,16 @@ export function readDocument<Value>(source: string, options: DocumentOptions<Val
     },
   };
   return { value: parsed(document, options, problems), problems, found };
+}
+
+function refuseLong(source: string, { path, maxBytes }: Pick<DocumentOptions<unknown>, "path" | "maxBytes">) {
+  const bytes = Buffer.byteLength(source);
+  if (maxBytes === undefined || bytes <= maxBytes) return;
+  throw new PickerError("POOLS_FILE_SYNTAX", `${bytes} bytes is above ${maxBytes}`, {
+    path,
+    value: bytes,
+    bound: maxBytes,
+  });
 }
 
 /** One error of all that was found: a line a problem, the first one's path, value and bound. */
@@ -67,9 +86,13 @@ export function invalid(found: readonly PickerError[]): PickerError {
 
 function parsed<Value>(
   document: Document.Parsed,
-  { schema, secretsIn }: DocumentOptions<Value>,
+  { schema, secretsIn, hasAliases = true }: DocumentOptions<Value>,
   problems: Problems,
 ): Value | undefined {
+  if (!hasAliases && holdsAlias(document)) {
+    problems.add("CONFIG_FORMAT", [], "holds an *alias; write out what it stands for");
+    return undefined;
+  }
   let raw: unknown;
   try {
     raw = document.toJS({ maxAliasCount: MAX_ALIASES });
@@ -78,6 +101,17 @@ function parsed<Value>(
     return undefined;
   }
   return validated(raw, { schema, secretsIn, problems });
+}
+
+function holdsAlias(document: Document.Parsed): boolean {
+  let isHeld = false;
+  visit(document, {
+    Alias: () => {
+      isHeld = true;
+      return visit.BREAK;
+    },
+  });
+  return isHeld;
 }
 
 /** 1-based line of the deepest node of the path that the text holds; of a key, where it is written. */

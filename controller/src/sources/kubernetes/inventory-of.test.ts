@@ -7,6 +7,10 @@ import { buildTable } from "../../table/build.ts";
 import { TABLE_ROOM_BYTES, TableRoom } from "../table-room.ts";
 import { built, meta, model, pod, pool, secret, told } from "./test-objects.ts";
 
+function numbered(count: number): string {
+  return Array.from({ length: count }, (_, index) => `m${index}`).join(", ");
+}
+
 describe("an InferencePool", () => {
   it("is a pool of the same defaults as in a pools file, its serving Pods its endpoints", () => {
     const { inventory, findings, pools } = built({
@@ -116,6 +120,39 @@ describe("an InferencePool", () => {
       [
         { config: "scrape: { tokenEnv: HOME }" },
         "InvalidConfiguration inference-picker.io/config: scrape.tokenEnv: is not a known key; secrets are not written here, name a Secret (line 1)",
+      ],
+      ...["caFile: /dev/zero", "certFile: /a, keyFile: /b"].flatMap((files) => {
+        const key = files.slice(0, files.indexOf(":"));
+        return [
+          [
+            { config: `tls: { ${files} }` },
+            `InvalidConfiguration inference-picker.io/config: tls.${key}: is not a known key`,
+          ],
+          [
+            { config: `scrape: { tls: { ${files} } }` },
+            `InvalidConfiguration inference-picker.io/config: scrape.tls.${key}: is not a known key`,
+          ],
+        ] as const;
+      }),
+      [
+        { config: `rewrites: [&r { models: [a], targets: [x] }, *r, *r]` },
+        "InvalidConfiguration inference-picker.io/config: file: holds an *alias; write out what it stands for",
+      ],
+      [
+        { config: `#${"x".repeat(16_384)}` },
+        "InvalidConfiguration inference-picker.io/config: YAML: 16385 bytes is above 16384",
+      ],
+      [
+        { config: `models: [${numbered(2049)}]` },
+        "InvalidConfiguration inference-picker.io/config: models: 2049 models is above 2048",
+      ],
+      [
+        { config: `rewrites: [{ models: [${numbered(513)}], targets: [1a, b, c, d, e, f, g, h] }]` },
+        "InvalidConfiguration inference-picker.io/config: rewrites: 4104 targets of models with rewrites is above 4096",
+      ],
+      [
+        { config: `models: [${"1, ".repeat(7)}]` },
+        `InvalidConfiguration inference-picker.io/config: ${[0, 1, 2, 3, 4].map((index) => `models[${index}]: 1 is not text (line 1)`).join("; ")}; and more`,
       ],
       [
         { config: "apiKeySecret: sk-very-secret" },

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type {
   KubernetesObjects,
   PodObject,
@@ -74,19 +75,17 @@ export class NamespacePools {
     );
   }
 
-  poolNames(): Iterable<string> {
-    return this.#pools.keys();
-  }
-
   /** Takes an object; undefined: it is gone. `id` is unique in the kind and the namespace. */
   set<Kind extends ObjectKind>(kind: Kind, id: string, object: ObjectOf<Kind> | undefined): void {
     if (kind === "pods") {
       this.#stalePods.add(id);
       put(this.#pods, id, object as PodObject | undefined);
     } else if (kind === "pools") {
+      const [before, after] = [this.#pools.get(id), object as PoolObject | undefined];
+      if (before !== undefined && after !== undefined && isSamePool(before, after)) return;
       this.#stalePools.add(id);
       this.#areRulesStale = true;
-      put(this.#pools, id, object as PoolObject | undefined);
+      put(this.#pools, id, after);
     } else if (kind === "secrets") {
       put(this.#secrets, id, object as SecretObject | undefined);
       this.secretChanged(id);
@@ -198,6 +197,18 @@ export class NamespacePools {
     this.#revision += 1;
     this.#remake();
   }
+}
+
+/** Statuses change often, also by the controller's own hand, and nothing is made of them. */
+function isSamePool(left: PoolObject, right: PoolObject): boolean {
+  const { uid, creationTimestamp, generation, annotations } = left.meta;
+  return (
+    uid === right.meta.uid &&
+    creationTimestamp === right.meta.creationTimestamp &&
+    generation === right.meta.generation &&
+    isDeepStrictEqual(annotations, right.meta.annotations) &&
+    isDeepStrictEqual(left.spec, right.spec)
+  );
 }
 
 function put<Value>(map: Map<string, Value>, id: string, value: Value | undefined): void {

@@ -9,11 +9,21 @@ const KEY = { pattern: /^[-._a-zA-Z0-9]+$/, is: "a key of a Secret" };
 /** A Secret of the pool's own namespace: nobody reads another's through a pool. */
 const secretReference = mapping({ name: text(253, NAME, withheld), key: text(253, KEY, withheld) });
 
+/** No file: who writes the annotation may have neither the controller's read nor Envoy's. */
+const tls = mapping(SHARED_ENTRIES.tls);
+
 const config = mapping({
   ...SHARED_ENTRIES.pool,
+  tls: v.optional(tls),
   apiKeySecret: v.optional(secretReference),
   scrape: v.optional(
-    falseOr(mapping({ ...SHARED_ENTRIES.scrape, tokenSecret: v.optional(secretReference) })),
+    falseOr(
+      mapping({
+        ...SHARED_ENTRIES.scrape,
+        tls: v.optional(tls),
+        tokenSecret: v.optional(secretReference),
+      }),
+    ),
     {},
   ),
 });

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import type * as v from "valibot";
 import { PickerError } from "../../errors.ts";
 import type { PoolObject, SecretObject } from "../../kubernetes/objects.ts";
@@ -15,11 +14,17 @@ import { readDocument } from "../yaml-document.ts";
 import { toScrape } from "../scrape-spec.ts";
 import { clusterFault, MAX_CLAIMED_CLUSTERS } from "./cluster-names.ts";
 import type { FindingReason } from "./findings.ts";
+import { checkBounds } from "./pool-bounds.ts";
 import { type PickerReference, readPoolSpec, type Selection } from "./pool-object.ts";
 import { POOL_CONFIG } from "./pool-config.ts";
 
 /** Where pools say what the InferencePool's spec has no field for. */
 export const CONFIG_ANNOTATION = "inference-picker.io/config";
+
+/** Of the annotation: it is read on the thread that feeds the gateways, as often as somebody changes it. */
+const MAX_CONFIG_BYTES = 16 * 1024;
+/** Of one annotation's problems; each of its items may be one. */
+const SHOWN_PROBLEMS = 5;
 
 /** A pool as its object has it, but for what other objects add: the last good one stays in force. */
 export interface PoolTemplate {
@@ -78,7 +83,8 @@ export function readPool(pool: PoolObject, findSecret: FindSecret): PoolReading 
     if (value === undefined || spec === undefined) return undefined;
     const { engine, scrape, ...rest } = value;
     checkClusters(rest.clusters ?? [], namespace, problems);
-    const build: BuildContext = { problems, absolute: (path) => resolve("/", path), secretOf };
+    // No key of the annotation names a file.
+    const build: BuildContext = { problems, absolute: (path) => path, secretOf };
     const parsed = {
       ...rest,
       engine,
@@ -89,6 +95,7 @@ export function readPool(pool: PoolObject, findSecret: FindSecret): PoolReading 
       failureMode: spec.pickerRef?.failureMode ?? rest.failureMode,
     };
     const { spec: settings, ...more } = toPoolSettings(parsed, [], build);
+    checkBounds(settings, problems);
     // The first is the one that is served, and that routes lead to: no other pool's, and none of the bootstrap's.
     const clusters = [...new Set([`${namespace}/${name}`, ...settings.clusters])];
     return {
@@ -119,10 +126,15 @@ function readConfig<Value>(
       schema: POOL_CONFIG,
       path: "YAML",
       secretsIn: "a Secret",
+      maxBytes: MAX_CONFIG_BYTES,
+      maxProblems: SHOWN_PROBLEMS + 1,
+      hasAliases: false,
     });
     const value = use(document);
-    if (document.found.length === 0) return { value, faults: [] };
-    return { faults: [fault(document.found.map(({ message }) => message).join("; "))] };
+    const { found } = document;
+    if (found.length === 0) return { value, faults: [] };
+    const shown = found.slice(0, SHOWN_PROBLEMS).map(({ message }) => message);
+    return { faults: [fault(`${shown.join("; ")}${found.length > shown.length ? "; and more" : ""}`)] };
   } catch (error) {
     if (error instanceof PickerError) return { faults: [fault(error.message)] };
     // What the parser did not foresee is still the annotation's fault.

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { MAX_NAME_BYTES, MAX_TARGET_WEIGHT } from "../../../../assembly/wire/layout.ts";
-import { GATEWAY_GROUP, LLMD_GROUP } from "../../kubernetes/kinds.ts";
+import { EXPERIMENTAL_GROUP, GATEWAY_GROUP, LLMD_GROUP } from "../../kubernetes/kinds.ts";
 import type { ModelObject, ObjectiveObject, RewriteObject } from "../../kubernetes/objects.ts";
 import type { RewriteRule } from "../../model.ts";
 import { integer, text, word } from "../checked.ts";
@@ -14,6 +14,7 @@ const MAX_PRIORITY = 2 ** 31 - 1;
 const name = text(MAX_NAME_BYTES);
 
 const poolRef = v.object({
+  /** That in which the pool's kind began is still the default of InferenceModels; the pool is the same. */
   group: v.optional(v.string(), GATEWAY_GROUP),
   kind: v.optional(v.string(), "InferencePool"),
   name: v.string(),
@@ -129,7 +130,7 @@ function read<Spec extends { readonly poolRef: v.InferOutput<typeof poolRef> }>(
   const wish = spec === undefined ? undefined : wishOf(spec, found);
   if (spec !== undefined) {
     const { group, kind } = spec.poolRef;
-    if (group !== GATEWAY_GROUP || kind !== "InferencePool")
+    if ((group !== GATEWAY_GROUP && group !== EXPERIMENTAL_GROUP) || kind !== "InferencePool")
       found.push(`spec.poolRef: ${kind}.${group} is not InferencePool.${GATEWAY_GROUP}`);
   }
   if (spec === undefined || wish === undefined || found.length > 0)

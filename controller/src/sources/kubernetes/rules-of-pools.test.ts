@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { LLMD_GROUP } from "../../kubernetes/kinds.ts";
+import { EXPERIMENTAL_GROUP, LLMD_GROUP } from "../../kubernetes/kinds.ts";
 import type { KubernetesObjects } from "../../kubernetes/objects.ts";
 import { built, model, objective, pool, rewrite, told } from "./test-objects.ts";
 
@@ -243,6 +243,36 @@ describe("an InferenceModel", () => {
       "InferenceModel a: InvalidSpec spec.criticality: Urgent is not one of Critical, Standard, Sheddable",
       "InferenceModel b: InvalidSpec spec.targetModels[0].weight: 0 is below 1",
       "InferenceModel c: InvalidSpec spec.modelName: is empty",
+    ]);
+  });
+
+  it("may name the pool by the group in which its kind began", () => {
+    const poolRef = { group: EXPERIMENTAL_GROUP, kind: "InferencePool", name: "llama" };
+    const { spec, told: lines } = outcomeOf({ models: [model("a", "llama", { poolRef })] });
+    assert.deepEqual(
+      spec.models.map(({ name }) => name),
+      ["a"],
+    );
+    assert.deepEqual(lines, []);
+  });
+
+  it("is left out, as any object is, where older ones have filled the pool", () => {
+    const names = Array.from({ length: 2049 }, (_, index) => `m${index}`);
+    const { spec, told: lines } = outcomeOf({
+      models: names.map((name, index) => model(name, "llama", {}, { age: 3000 - index })),
+      objectives: names.map((name, index) => objective(name, "llama", 1, LLMD_GROUP, { age: 3000 - index })),
+      rewrites: [
+        rewrite("wide", "llama", [[names, { x: 1 }]], { age: 2 }),
+        rewrite("deep", "llama", [[names.slice(0, 2048), { x: 1, y: 1, z: 1 }]], { age: 1 }),
+        rewrite("small", "llama", [[["m1"], { x: 1 }]]),
+      ],
+    });
+    assert.deepEqual([spec.models.length, spec.objectives.length, spec.rewrites.length], [2048, 2048, 1]);
+    assert.deepEqual(lines, [
+      "InferenceModel m2048: TooMany 1 models is above the 0 that older objects leave of the pool's 2048",
+      "InferenceModelRewrite deep: TooMany 6144 targets is above the 4096 that older objects leave of the pool's 4096",
+      "InferenceModelRewrite wide: TooMany 2049 rewrites is above the 2048 that older objects leave of the pool's 2048",
+      "InferenceObjective m2048: TooMany 1 objectives is above the 0 that older objects leave of the pool's 2048",
     ]);
   });
 });

@@ -2,7 +2,8 @@ import type { ObjectMeta } from "../../kubernetes/objects.ts";
 import type { ModelSpec, RewriteRule } from "../../model.ts";
 import type { PoolSettings } from "../pool-settings.ts";
 import type { Finding, ObjectReference } from "./findings.ts";
-import type { ParsedRule, ReadRule } from "./pool-rules.ts";
+import { POOL_BOUNDS } from "./pool-bounds.ts";
+import type { ParsedRule, ReadRule, Wish } from "./pool-rules.ts";
 import { byAge, byText } from "./references.ts";
 
 export interface DatedRule {
@@ -73,22 +74,51 @@ class Builder implements PoolRules {
   readonly models: PoolRules["models"][number][] = [];
   readonly rewrites: PoolRules["rewrites"][number][] = [];
   readonly #modelOwners = new Map<string, string>();
+  readonly #counts = { objectives: 0, models: 0, rewrites: 0, targets: 0 };
 
   add({ object, wish }: ReadRule, findings: Finding[]): void {
     if (wish === undefined) return;
+    const tell = (reason: Finding["reason"], message: string): void => {
+      findings.push({ object, reason, message, severity: "Warning" });
+    };
+    const owner = wish.kind === "model" ? this.#modelOwners.get(wish.model.name) : undefined;
+    if (wish.kind === "model" && owner !== undefined) {
+      const message = `spec.modelName: ${wish.model.name} is also that of the older InferenceModel ${owner}, which counts`;
+      tell("DuplicateModel", message);
+      return;
+    }
+    const over = this.#take(wish);
+    if (over !== undefined) {
+      tell("TooMany", over);
+      return;
+    }
     if (wish.kind === "objective") this.objectives.push(wish.objective);
     else if (wish.kind === "rewrite") this.rewrites.push({ object, rules: wish.rules });
     else {
-      const owner = this.#modelOwners.get(wish.model.name);
-      if (owner !== undefined) {
-        const message = `spec.modelName: ${wish.model.name} is also that of the older InferenceModel ${owner}, which counts`;
-        findings.push({ object, reason: "DuplicateModel", message, severity: "Warning" });
-        return;
-      }
       this.#modelOwners.set(wish.model.name, object.name);
       this.models.push(wish.model);
       if (wish.rules.length > 0) this.rewrites.push({ object, rules: wish.rules });
     }
+  }
+
+  /** Why the pool has no room for it, or undefined after counting it. */
+  #take(wish: Wish): string | undefined {
+    const namesOf = ({ models }: ParsedRule): number => Math.max(1, models.length);
+    const rules = wish.kind === "objective" ? [] : wish.rules;
+    const wanted = {
+      objectives: wish.kind === "objective" ? 1 : 0,
+      models: wish.kind === "model" ? 1 : 0,
+      rewrites: rules.reduce((sum, rule) => sum + namesOf(rule), 0),
+      targets: rules.reduce((sum, rule) => sum + namesOf(rule) * rule.targets.length, 0),
+    };
+    const keys = Object.keys(wanted) as (keyof typeof wanted)[];
+    const over = keys.find((key) => this.#counts[key] + wanted[key] > POOL_BOUNDS[key]);
+    if (over !== undefined) {
+      const left = POOL_BOUNDS[over] - this.#counts[over];
+      return `${wanted[over]} ${over} is above the ${left} that older objects leave of the pool's ${POOL_BOUNDS[over]}`;
+    }
+    for (const key of keys) this.#counts[key] += wanted[key];
+    return undefined;
   }
 }
 
