@@ -530,6 +530,29 @@ describe("a reflector", () => {
     await pods.reflector.synced();
   });
 
+  it("tells that a list is refused, and asks again no sooner than it is to", async () => {
+    let refusals = 2;
+    server.intercept = (_, response) => {
+      if (refusals-- <= 0) return false;
+      refuse(response, 403, "Forbidden", "secrets is forbidden");
+      return true;
+    };
+    const waits: number[] = [];
+    let told = 0;
+    const pods = reflect({
+      onForbidden: () => {
+        told += 1;
+      },
+      limits: { forbiddenRetryMs: 77_000 },
+      setTimer: (callback, delayMs) => {
+        if (delayMs === 77_000) waits.push(delayMs);
+        return processTimer(callback, delayMs === 77_000 ? 0 : delayMs);
+      },
+    });
+    await pods.reflector.synced();
+    assert.deepEqual([told, waits.length], [2, 2]);
+  });
+
   it("does not take an answer that is no list for an empty one", async () => {
     server.put(POD, "a");
     const pods = reflect();

@@ -26,6 +26,8 @@ export interface ReflectorOptions<T extends Stored> {
    */
   readonly onChange: (objects: ReadonlyMap<string, T>, changed: readonly string[]) => void;
   readonly onState?: ((state: ReflectorState) => void) | undefined;
+  /** Called each time that the server refuses the list, since whoever asks may not have it. */
+  readonly onForbidden?: (() => void) | undefined;
   /** Monotonic ms. */
   readonly nowMs: () => number;
   /** Uniform in [0, 1). */
@@ -46,6 +48,8 @@ export interface ReflectorLimits {
   /** How long a server that knew the kind has to say that it does not, until it is believed. */
   readonly absentAfterMs: number;
   readonly absentRetryMs: number;
+  /** The least that is waited after a list was refused; 0: as after any failure. */
+  readonly forbiddenRetryMs: number;
   readonly backoffMinMs: number;
   readonly backoffMaxMs: number;
 }
@@ -70,6 +74,7 @@ const DEFAULT_LIMITS: ReflectorLimits = {
   idleMs: 45_000,
   absentAfterMs: 10_000,
   absentRetryMs: 5000,
+  forbiddenRetryMs: 0,
   backoffMinMs: 100,
   backoffMaxMs: 5000,
 };
@@ -353,6 +358,8 @@ export class Reflector<T extends Stored> {
       this.#setAbsent();
       return this.#limits.absentRetryMs;
     }
+    const isForbidden = failure.status === 403 && this.#version === undefined;
+    if (isForbidden) this.#guarded(() => this.#options.onForbidden?.());
     this.#counts.failures += 1;
     this.#failures += 1;
     // Only a connection that broke, or a server that is busy, says nothing against the version.
@@ -368,10 +375,11 @@ export class Reflector<T extends Stored> {
         `kubernetes: ${failure.message}; what is known stays`,
       );
     }
-    const { backoffMinMs, backoffMaxMs } = this.#limits;
+    const { backoffMinMs, backoffMaxMs, forbiddenRetryMs } = this.#limits;
     const backoffMs = Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(this.#failures - 1, 16));
     const jitteredMs = backoffMs * (0.5 + 0.5 * this.#options.random());
-    return Math.max(jitteredMs, Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS));
+    const retryAfterMs = Math.min(failure.retryAfterMs ?? 0, MAX_RETRY_AFTER_MS);
+    return Math.max(jitteredMs, retryAfterMs, isForbidden ? forbiddenRetryMs : 0);
   }
 
   /** A server that has just started may not know yet what it serves: where objects are known, one 404 is not believed. */

@@ -182,6 +182,76 @@ describe("the watch of an API server", () => {
     assert.equal(outcomes[0]?.pools[0]?.accepted.reason, "SecretNotFound");
   });
 
+  it("waits for a Secret that a busy server has not shown yet", async () => {
+    const annotations = { "inference-picker.io/config": "apiKeySecret: { name: keys, key: api }" };
+    server.put(INFERENCE_POOL, "llama", POOL, { annotations });
+    server.put(SECRET, "keys", { data: { api: Buffer.from("one").toString("base64") } });
+    let busy = 3;
+    server.intercept = ({ path }, response) => {
+      if (!path.endsWith("/secrets") || busy-- <= 0) return false;
+      refuse(response, busy === 1 ? 500 : 429, "TooManyRequests", "busy");
+      return true;
+    };
+    watch();
+    await until(() => outcomes.length > 0);
+    assert.equal(inventories[0]?.pools[0]?.upstreamApiKey, "one");
+  });
+
+  it("asks each minute for a Secret that it may not read, and for no more than 64 of a namespace", async () => {
+    for (let index = 0; index < 33; index++) {
+      const config = `apiKeySecret: { name: k${index}, key: a }\nscrape: { tokenSecret: { name: t${index}, key: a } }`;
+      server.put(INFERENCE_POOL, `p${index}`, POOL, {
+        annotations: { "inference-picker.io/config": config },
+      });
+    }
+    server.intercept = ({ path }, response) => {
+      if (!path.endsWith("/secrets")) return false;
+      refuse(response, 403, "Forbidden", "secrets is forbidden");
+      return true;
+    };
+    const waits: number[] = [];
+    watch(
+      {},
+      {
+        setTimer: (callback, delayMs) => {
+          waits.push(delayMs);
+          return processTimer(callback, delayMs);
+        },
+      },
+    );
+    await until(() => outcomes.length > 0 && waits.filter((delayMs) => delayMs === 60_000).length === 64);
+    const asked = server.requests.filter(({ path }) => path.endsWith("/secrets"));
+    assert.equal(new Set(asked.map(({ query }) => query.get("fieldSelector"))).size, 64);
+    assert.equal(asked.length, 64);
+    assert.deepEqual(inventories[0]?.pools, []);
+    assert.ok(outcomes[0]?.pools.every(({ accepted }) => accepted.reason === "SecretNotFound"));
+    assert.equal(logged.filter((line) => line.includes("no more Secrets are read")).length, 2);
+  });
+
+  it("does without a kind that it may not read, but for pools and Pods", async () => {
+    server.put(INFERENCE_POOL, "llama", POOL);
+    server.put(POD, "llama-0", podOf("10.0.0.1"), LABELS);
+    const needed = ["inferencepools", "pods"];
+    const refusals = new Map<string, number>();
+    let isStrict = true;
+    server.intercept = ({ path }, response) => {
+      const plural = path.split("/").at(-1)!;
+      if (needed.includes(plural) && !isStrict) return false;
+      refusals.set(plural, (refusals.get(plural) ?? 0) + 1);
+      refuse(response, 403, "Forbidden", `${plural} is forbidden`);
+      return true;
+    };
+    watch({ istio: true });
+    await until(() => refusals.size === 6 && [...refusals.values()].every((count) => count > 2));
+    assert.deepEqual(inventories, []);
+    isStrict = false;
+    await until(() => outcomes.length > 0);
+    assert.deepEqual(endpoints(), ["10.0.0.1"]);
+    server.intercept = () => false;
+    server.put(INFERENCE_OBJECTIVE, "batch", { spec: { priority: -1, poolRef: { name: "llama" } } });
+    await until(() => inventories.at(-1)?.pools[0]?.objectives.length === 1);
+  });
+
   it("asks for Services with Istio alone, and for one namespace alone where that is set", async () => {
     server.put(INFERENCE_POOL, "llama", POOL);
     server.put(INFERENCE_POOL, "far", POOL, { namespace: "far" });

@@ -27,7 +27,7 @@ export interface WatchKubernetesOptions {
   readonly settings: KubernetesSourceSettings;
   /** Pools go where these say; absent: one route for every path. */
   readonly routes?: readonly ParsedRoute[] | undefined;
-  /** First when all kinds have been read or are known to be absent, then at each change. */
+  /** First when all kinds have been read or are known to be absent or forbidden, then at each change. */
   readonly onInventory: (inventory: Inventory) => void;
   /** After each inventory: what the objects' owners must know. */
   readonly onOutcome: (outcome: SourceOutcome) => void;
@@ -70,7 +70,7 @@ class WatchedKubernetes implements KubernetesSource {
   readonly #secrets: WatchedSecrets;
   readonly #pools: Reflector<PoolObject>;
   readonly #reflectors: readonly AnyReflector[];
-  /** Kinds that have been neither read nor found absent. */
+  /** Kinds that have been neither read nor found absent or forbidden. */
   readonly #awaited = new Set<string>();
   #reported: Built | undefined;
   #reportedMs = Number.NEGATIVE_INFINITY;
@@ -100,10 +100,17 @@ class WatchedKubernetes implements KubernetesSource {
       },
     });
     const reflect = <Of extends ObjectKind>(of: Of, kind: Kind<ObjectOf<Of>>): Reflector<ObjectOf<Of>> => {
+      const what = kind.group === "" ? kind.name : `${kind.name}.${kind.group}`;
+      const settle = (): void => {
+        this.#awaited.delete(what);
+        this.#gather();
+      };
       const reflector = new Reflector<ObjectOf<Of>>({
         ...common,
         kind,
         namespace: settings.namespace,
+        // Without pools and Pods there is nothing to serve; what else may not be read is as if it were not there.
+        onForbidden: of === "pools" || of === "pods" ? undefined : settle,
         onChange: (objects, changed) => {
           for (const key of changed) {
             const [namespace, name] = key.split("/") as [string, string];
@@ -112,12 +119,8 @@ class WatchedKubernetes implements KubernetesSource {
           this.#gather();
         },
       });
-      const what = kind.group === "" ? kind.name : `${kind.name}.${kind.group}`;
       this.#awaited.add(what);
-      void reflector.synced().then(() => {
-        this.#awaited.delete(what);
-        this.#gather();
-      });
+      void reflector.synced().then(settle);
       return reflector;
     };
     this.#pools = reflect("pools", INFERENCE_POOL);
