@@ -220,12 +220,31 @@ class Tenant {
         return (await this.ofLease("holderIdentity")) !== undefined && (await this.entry()) !== undefined;
       case "update leases":
         return (await this.ofLease("renewTime")) !== (await this.ofLease("acquireTime"));
-      default: {
-        // Every other list: of pools, and of what refers to them. No table is made of a part of them.
-        assert.equal(verb, "list");
+      case "list inferencepools":
         return this.pool() !== undefined;
-      }
+      default:
+        assert.equal(verb, "list");
+        return this.isToldOf(right);
     }
+  }
+
+  /** Of each kind of rule one is for a pool that is not there. */
+  private async isToldOf({ group, resource }: Right): Promise<boolean> {
+    const [, kind] = RULE_KINDS.find((rule) => rule[0] === group && rule[2] === resource)!;
+    return (await this.events()).some(({ regarding, reason }) => {
+      const object = regarding as { readonly kind: string; readonly apiVersion: string };
+      return reason === "PoolNotFound" && object.kind === kind && object.apiVersion.startsWith(`${group}/`);
+    });
+  }
+
+  /** Whether the pool is served, and what all other rules are for is told. */
+  async doesWithout(right: Right): Promise<boolean> {
+    if (this.pool() === undefined) return false;
+    for (const [group, , resource] of RULE_KINDS) {
+      const other: Right = { group, resource, verb: "list" };
+      if (rightName(other) !== rightName(right) && !(await this.isToldOf(other))) return false;
+    }
+    return true;
   }
 
   /** Somebody else writes to the pool all the time, so that statuses meet newer versions. */
@@ -466,6 +485,8 @@ describe("without one of the rights", () => {
       if (removed.verb === "watch")
         await until("it lists again", () => tenant.lists(removed) > LISTS_OF_WATCHER);
       await until("it is refused", isRefused);
+      if (removed.verb === "list" && RULE_KINDS.some(([, , resource]) => resource === removed.resource))
+        await until("the pool is served without", () => tenant.doesWithout(removed));
       assert.equal(await tenant.works(removed), false);
       assert.deepEqual(tenant.refused(), [rightName(removed)]);
     });
