@@ -16,6 +16,7 @@ import { FeedServer } from "../controller/src/push/feed-server.ts";
 import { ModelDiscovery } from "../controller/src/scrape/model-discovery.ts";
 import { createScraper } from "../controller/src/scrape/scraper.ts";
 import { parseSettings } from "../controller/src/settings.ts";
+import { Outcomes } from "../controller/src/simulation/replay/outcomes.ts";
 import { FINDING_REASONS } from "../controller/src/sources/kubernetes/findings.ts";
 import { parsePools } from "../controller/src/sources/pools-parse.ts";
 import { POOLS_FILE } from "../controller/src/sources/pools-schema.ts";
@@ -412,6 +413,22 @@ describe("docs/doctor.md", () => {
   it("has the exit codes right", () => {
     const rows = table(page, "exit code | means").map(([code]) => Number(code));
     assert.deepEqual(rows, [EXIT_OK, EXIT_FAILURE, EXIT_USAGE, EXIT_WARNING]);
+  });
+});
+
+describe("docs/simulate.md", () => {
+  const page = read("docs/simulate.md");
+
+  it("shows its --help", () => {
+    const command = ["--import", "tsx", "controller/src/main.ts", "simulate", "--help"];
+    const help = execFileSync(process.execPath, command, { cwd: ROOT, encoding: "utf8" });
+    assert.equal(blocks(page).find(({ mark }) => mark === "<!-- help -->")?.text, help.trimEnd());
+  });
+
+  it("explains every figure, in the order in which they are printed", () => {
+    const figures = new Outcomes({ ttft: { baseMs: 1, perThousandMs: 0 }, tpotMs: 1 }).figures("p");
+    const rows = table(page, "field | meaning").flatMap(([field]) => spans(field!));
+    assert.deepEqual(rows, Object.keys(figures));
   });
 });
 

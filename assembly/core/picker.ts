@@ -73,6 +73,14 @@ export class Picker {
     return missing;
   }
 
+  /** Score of the row in the last pick: the higher, the better; NaN where it was no candidate. */
+  scoreOf(row: i32): f32 {
+    const context = this.context;
+    for (let index = 0; index < context.count; index++) {
+      if (unchecked(context.candidates[index]) == row) return unchecked(context.scores[index]);
+    }
+    return f32.NaN;
+  }
 
   @inline private profileOf(table: Table, pool: i32): Profile {
     return unchecked(this.profiles[unchecked(table.poolProfile[pool]) - PROFILE_EPP]);

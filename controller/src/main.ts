@@ -21,6 +21,11 @@ const COMMANDS: readonly Command[] = [
     summary: "generate: prints the objects by which a gateway of Istio's picks",
     load: async () => (await import("./commands/istio.ts")).runIstio,
   },
+  {
+    name: "simulate",
+    summary: "replays a trace against simulated servers: what each policy makes of it",
+    load: async () => (await import("./commands/simulate.ts")).runSimulate,
+  },
 ];
 
 function exit(code: number): void {

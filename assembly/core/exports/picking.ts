@@ -21,6 +21,11 @@ export function pickedPtr(): usize {
   return addressOf<i32>(currentPicker().picked);
 }
 
+/** Score of the row in the last pick; NaN where it was no candidate. */
+export function rowScore(row: i32): f32 {
+  return currentPicker().scoreOf(row);
+}
+
 export function missingTerms(pool: i32): u32 {
   return currentPicker().missingTerms(table, pool);
 }

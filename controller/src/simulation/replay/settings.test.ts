@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseSimulateSettings, simulateHelp } from "./settings.ts";
+
+function refuses(args: readonly string[], code: string, path: string, message: RegExp): void {
+  assert.throws(() => parseSimulateSettings(args), { code, path, message });
+}
+
+describe("the flags of simulate", () => {
+  it("have defaults", () => {
+    assert.deepEqual(parseSimulateSettings([]), {
+      window: { file: undefined, format: "mooncake", skip: 0, requests: 3000, seed: 1 },
+      endpoints: 8,
+      server: "llama-3.1-8b-h100",
+      speed: 1,
+      policies: ["epp", "least-request", "round-robin", "random"],
+      scorers: [],
+      scrapeIntervalMs: 50,
+      objectives: { ttft: { baseMs: 1000, perThousandMs: 62.5 }, tpotMs: 40 },
+      seed: 1,
+      explain: undefined,
+      core: undefined,
+      json: false,
+    });
+  });
+
+  it("are read in the form that scripts use", () => {
+    const line =
+      "--trace t.jsonl --format mooncake --skip 6000 --requests 300 --endpoints 4 --server qwen3-14b-h100 " +
+      "--speed 5.5 --policies round-robin,weighted --scorers in-flight=1,queue-depth=0.5 --seed 7 --json " +
+      "--ttft-objective 2s --tpot-objective 20ms --scrape-interval 500 --explain 3 --core c.wasm";
+    assert.deepEqual(parseSimulateSettings(line.split(" ")), {
+      window: { file: "t.jsonl", format: "mooncake", skip: 6000, requests: 300, seed: 7 },
+      endpoints: 4,
+      server: "qwen3-14b-h100",
+      speed: 5.5,
+      policies: ["round-robin", "weighted"],
+      scorers: [
+        { name: "in-flight", weight: 1 },
+        { name: "queue-depth", weight: 0.5 },
+      ],
+      scrapeIntervalMs: 500,
+      objectives: { ttft: { baseMs: 2000, perThousandMs: 0 }, tpotMs: 20 },
+      seed: 7,
+      explain: 3,
+      core: "c.wasm",
+      json: true,
+    });
+  });
+
+  it("take the format from the file's name where none is given", () => {
+    const format = (...args: string[]) => parseSimulateSettings(args).window.format;
+    assert.equal(format("--trace", "a.csv"), "azure");
+    assert.equal(format("--trace", "a.jsonl"), "mooncake");
+    assert.equal(format("--trace", "a.csv", "--format", "mooncake"), "mooncake");
+  });
+
+  it("refuse an unknown policy, format, server or scorer with the list", () => {
+    refuses(
+      ["--policies", "epp,best"],
+      "CONFIG_REFERENCE",
+      "--policies",
+      /"best" is none of epp, least-request, round-robin, random, weighted/,
+    );
+    refuses(["--format", "csv"], "CONFIG_REFERENCE", "--format", /"csv" is none of mooncake, azure/);
+    refuses(
+      ["--server", "h100"],
+      "CONFIG_REFERENCE",
+      "--server",
+      /"h100" is none of llama-3\.1-8b-h100, llama-2-7b-h100, qwen3-14b-h100/,
+    );
+    refuses(
+      ["--policies", "weighted", "--scorers", "luck=1"],
+      "CONFIG_REFERENCE",
+      "--scorers",
+      /"luck" is none of queue-depth, /,
+    );
+  });
+
+  it("refuse what is out of range, twice, missing or of no use", () => {
+    refuses(["--requests", "0"], "CONFIG_RANGE", "--requests", /an integer from 1/);
+    refuses(["--endpoints", "9000"], "CONFIG_RANGE", "--endpoints", /from 1 to 8192/);
+    refuses(["--speed", "0"], "CONFIG_RANGE", "--speed", /a number from/);
+    refuses(["--skip", "-1"], "CONFIG_RANGE", "--skip", /"-1" is not an integer from 0/);
+    refuses(["--explain", "0"], "CONFIG_RANGE", "--explain", /from 1/);
+    refuses(["--policies", "epp,epp"], "CONFIG_DUPLICATE", "--policies", /"epp" is given twice/);
+    refuses(["--policies", "weighted"], "CONFIG_MISSING", "--scorers", /is needed/);
+    refuses(["--scorers", "in-flight=1"], "CONFIG_CONFLICT", "--scorers", /does not name/);
+    const weighted = ["--policies", "weighted", "--scorers"];
+    refuses([...weighted, "in-flight"], "CONFIG_RANGE", "--scorers", /"" is not a number/);
+    refuses([...weighted, "in-flight=1,in-flight=2"], "CONFIG_DUPLICATE", "--scorers", /twice/);
+    refuses(["--sped", "1"], "CONFIG_UNKNOWN_KEY", "--sped", /is not a flag/);
+  });
+
+  it("are each in the help", () => {
+    const flags = [...simulateHelp().matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
+    assert.equal(flags.length, 16);
+    assert.ok(flags.includes("json") && flags.includes("ttft-objective"));
+  });
+});
