@@ -82,6 +82,7 @@ export class Picker {
     return f32.NaN;
   }
 
+
   @inline private profileOf(table: Table, pool: i32): Profile {
     return unchecked(this.profiles[unchecked(table.poolProfile[pool]) - PROFILE_EPP]);
   }
