@@ -181,11 +181,12 @@ export class Scheduler {
     request.scheduled = tokens;
     const context = request.computed + tokens;
     // Blocks are offered as soon as their computation is planned, so that two equal prompts of one step share.
-    const full = Math.min(Math.floor(context / this.hw.blockTokens), request.blockHashes.length);
-    for (let b = request.registered; b < full; b++) {
-      this.cache.register(request.blocks[b]!, request.blockHashes[b]!);
+    const hashes = request.blockHashes;
+    if (request.registered < hashes.length) {
+      const full = Math.min(Math.floor(context / this.hw.blockTokens), hashes.length);
+      for (let b = request.registered; b < full; b++) this.cache.register(request.blocks[b]!, hashes[b]!);
+      if (full > request.registered) request.registered = full;
     }
-    if (full > request.registered) request.registered = full;
     this.stepTokens += tokens;
     this.stepSequences++;
     this.stepContextTokens += context;

@@ -57,7 +57,8 @@ export class ServerModel {
   #publishedKvUsed = 0;
   /** Requests that finish in the step being ended; reused. */
   readonly #finishing: ModelRequest[] = [];
-  readonly #sampled: ModelRequest[] = [];
+  /** Of the step being ended, in the batch's order, whom the listener is told of; reused. */
+  readonly #told: ModelRequest[] = [];
 
   constructor(hw: Hardware, listener: ServerListener = {}) {
     this.hw = hw;
@@ -193,11 +194,13 @@ export class ServerModel {
     // Until the next step has begun, a submit from a listener must only queue.
     this.nextEventMs = Number.MAX_VALUE;
     const { running } = this.#scheduler;
-    const sampled = this.#sampled;
+    const told = this.#told;
     const finishing = this.#finishing;
-    sampled.length = 0;
+    const tellsEach = this.#listener.onToken !== undefined;
+    told.length = 0;
     finishing.length = 0;
     let kept = 0;
+    let sampled = 0;
     let commonGapMs = -1;
     let commonGaps = 0;
     for (let i = 0; i < running.length; i++) {
@@ -207,8 +210,11 @@ export class ServerModel {
         request.scheduled = 0;
         if (request.computed === request.promptTokens + request.generated) {
           request.generated++;
-          sampled.push(request);
-          if (request.firstTokenMs < 0) {
+          sampled++;
+          const isFirst = request.generated === 1;
+          const isLast = request.generated === request.outputTokens;
+          if (tellsEach || isFirst || isLast) told.push(request);
+          if (isFirst) {
             request.firstTokenMs = atMs;
             this.#observeFirstToken(request);
           } else {
@@ -222,21 +228,22 @@ export class ServerModel {
             }
           }
           request.lastTokenMs = atMs;
-          if (request.generated === request.outputTokens) {
+          if (isLast) {
             finishing.push(request);
             continue;
           }
         }
       }
-      running[kept++] = request;
+      if (kept !== i) running[kept] = request;
+      kept++;
     }
-    running.length = kept;
+    if (kept !== running.length) running.length = kept;
     if (commonGaps > 0) this.metrics.interTokenLatency.observe(commonGapMs / 1000, commonGaps);
-    this.metrics.generationTokens += sampled.length;
+    this.metrics.generationTokens += sampled;
     this.metrics.steps++;
     for (const request of finishing) this.#finish(request, atMs);
     this.#publish(atMs);
-    this.#tell(sampled, atMs);
+    if (told.length > 0) this.#tell(told, atMs);
     this.#beginStep(atMs);
   }
 
@@ -280,10 +287,9 @@ export class ServerModel {
     }
   }
 
-  #tell(sampled: readonly ModelRequest[], atMs: number): void {
+  #tell(told: readonly ModelRequest[], atMs: number): void {
     const { onToken, onFirstToken, onFinish } = this.#listener;
-    if (onToken === undefined && onFirstToken === undefined && onFinish === undefined) return;
-    for (const request of sampled) {
+    for (const request of told) {
       // A listener may have cancelled this one while it was told of another.
       if (request.state === "cancelled") continue;
       if (request.generated === 1) onFirstToken?.call(this.#listener, request, atMs);
