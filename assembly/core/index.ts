@@ -10,3 +10,4 @@ export * from "./exports/picking";
 export * from "./exports/body";
 export * from "./exports/accounts";
 export * from "./exports/response";
+export * from "./exports/prefix";
