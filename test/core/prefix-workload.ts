@@ -77,7 +77,7 @@ export interface Loss {
 
 /**
  * Runs the chains over endpoints of `capacity` blocks each; three of four requests go where the index says most of the prompt is, the
- * others anywhere, as load would have it.
+ * others anywhere, as load would have it. The index takes each endpoint to hold `room` × `capacity`.
  */
 export function measureLoss(
   core: PrefixCore,
@@ -85,8 +85,9 @@ export function measureLoss(
   endpoints: number,
   capacity: number,
   random: SeededRandom,
+  room = 1,
 ): Loss {
-  core.sized(endpoints * capacity, endpoints, capacity);
+  core.sized(2 * endpoints * capacity, endpoints, Math.round(capacity * room));
   const caches = Array.from({ length: endpoints }, () => new ExactLru(capacity));
   let blocks = 0;
   let best = 0;
