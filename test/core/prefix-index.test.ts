@@ -230,3 +230,29 @@ test("at 256 endpoints and a million distinct blocks it takes less than 64 MB, a
   const kept = large.exports.prefixIndexBlocks() / (prompts * 256);
   assert.ok(kept > 0.9995 && kept <= 1, `${kept} of the blocks kept`);
 });
+
+test("hashing, looking up, recording, correcting and forgetting allocate nothing", () => {
+  const small = new PrefixCore().sized(500, ENDPOINTS, 50);
+  const { allocate, release } = small.core.exports;
+  const probe = (): readonly number[] => {
+    const blocks = [16, 64, 1000, 70_000].map((bytes) => allocate(bytes));
+    for (const block of blocks.toReversed()) release(block);
+    return blocks;
+  };
+  const text = new Uint8Array(3000).fill(0x61);
+  small.hash(text);
+  probe();
+  const before = probe();
+  for (let round = 0; round < 2000; round++) {
+    const chain = Array.from({ length: 40 }, (_, block) => round * 40 + block);
+    small.hash(text, [round % 3000]);
+    small.record(round % ENDPOINTS, chain);
+    small.lookUp(chain, ENDPOINTS);
+    small.truncate(round % ENDPOINTS, chain, 20);
+    small.exports.prefixSetCapacity(round % ENDPOINTS, 1 + (round % 50));
+    if (round % 7 === 0) small.exports.prefixForget(round % ENDPOINTS);
+  }
+  assert.deepEqual(probe(), before);
+  allocate(16);
+  assert.notDeepEqual(probe(), before, "the probe sees one block of 16 bytes");
+});

@@ -1,4 +1,4 @@
-/** Blocks of a bucket: eight keys are one cache line. */
+/** Blocks of a bucket: eight keys are as long as a cache line. */
 const WAYS: i32 = 8;
 
 /**
@@ -9,7 +9,8 @@ const WAYS: i32 = 8;
  * A block stays in its slot as long as anyone holds it. It may be in either of two buckets, and a new one goes to the emptier
  * (Azar et al., Balanced Allocations, STOC '94): with a quarter more slots than blocks, 2 blocks in 10,000 find both full when
  * the table is. It has to be so few, since a prefix ends at the first block missing: with one bucket each, 7 in 100 found
- * theirs full. Where both are, the first block of one goes that was not used since that bucket's hand passed it (clock).
+ * theirs full. Where blocks come and go in a table that stays full there are more: it asks for more room than is used. Where
+ * both are full, the first block of one goes that was not used since that bucket's hand passed it (clock).
  */
 export class BlockTable {
   /** Blocks that somebody holds. */
