@@ -1,22 +1,11 @@
 import { type Check, Checks } from "./check.ts";
 import { checkController } from "./controller-checks.ts";
-import type { Clocks } from "./endpoints.ts";
 import { checkEnvoy } from "./envoy-checks.ts";
+import type { ExamineDeps } from "./examine-deps.ts";
 import { pageReader } from "./page.ts";
 import { checkPools } from "./pool-checks.ts";
 import { checkPoolsFile } from "./pools-file-checks.ts";
 import type { DoctorSettings } from "./settings.ts";
-
-export interface ExamineDeps extends Clocks {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** This program's. */
-  readonly version: string;
-  readonly nodeVersion: string;
-  /** `>=20.18` */
-  readonly nodeRange: string;
-  /** Ms since the Unix epoch. */
-  readonly wallMs: () => number;
-}
 
 /** Looks at everything that the settings name, all at once; the checks come in the order of the report. */
 export async function examine(settings: DoctorSettings, deps: ExamineDeps): Promise<readonly Check[]> {

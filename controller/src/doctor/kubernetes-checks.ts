@@ -5,7 +5,7 @@ import { readPool } from "../sources/kubernetes/pool-reading.ts";
 import { type Check, Checks } from "./check.ts";
 import { checkApiServer, checkLease, checkPermissions, messageOf } from "./cluster-checks.ts";
 import { listObjects, readSecrets } from "./cluster-objects.ts";
-import type { ExamineDeps } from "./examine.ts";
+import type { ExamineDeps } from "./examine-deps.ts";
 import { checkObjects, checkPods } from "./object-checks.ts";
 import { checkPools } from "./pool-checks.ts";
 import type { DoctorSettings } from "./settings.ts";
