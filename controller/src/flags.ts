@@ -1,5 +1,21 @@
 import { PickerError } from "./errors.ts";
 
+/** A flag with a value, as a command declares it. */
+export interface Flag {
+  /** Its name without dashes. */
+  readonly flag: string;
+  readonly fallback?: string;
+  readonly help: string;
+}
+
+/** One line a flag, for `--help`; names in a column of `width` characters. */
+export function flagLines(flags: Readonly<Record<string, Flag>>, width: number): readonly string[] {
+  return Object.values(flags).map(({ flag, fallback, help }) => {
+    const note = fallback === undefined ? "" : ` (default ${fallback})`;
+    return `  --${flag.padEnd(width)} ${help}${note}`;
+  });
+}
+
 /**
  * Reads a command line: `--flag value` or `--flag=value`, each flag once.
  *

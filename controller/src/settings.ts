@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { PickerError } from "./errors.ts";
-import { environmentName, parseFlags } from "./flags.ts";
+import { environmentName, type Flag, flagLines, parseFlags } from "./flags.ts";
 import type { TlsClient } from "./model.ts";
 import type { ServerTls } from "./push/certificate-files.ts";
 import type { KubernetesSourceSettings } from "./sources/kubernetes/settings.ts";
@@ -74,12 +74,6 @@ export interface Settings {
   readonly envoyTls?: TlsClient | undefined;
   readonly maxHeapBytes: number;
   readonly maxConnections: number;
-}
-
-interface Setting {
-  readonly flag: string;
-  readonly fallback?: string;
-  readonly help: string;
 }
 
 /** Flag `--pools-file`, environment `INFERENCE_PICKER_POOLS_FILE`; a flag wins. */
@@ -158,7 +152,7 @@ const SETTINGS = {
     fallback: "20000",
     help: "client connections that Envoy accepts",
   },
-} as const satisfies Record<string, Setting>;
+} as const satisfies Record<string, Flag>;
 
 type Key = keyof typeof SETTINGS;
 
@@ -176,7 +170,7 @@ export function parseSettings(
     Object.values(SETTINGS).map(({ flag }) => flag),
   );
   const optional = (key: Key): string | undefined => {
-    const setting: Setting = SETTINGS[key];
+    const setting: Flag = SETTINGS[key];
     return flags.get(setting.flag) ?? env[environmentName(setting.flag)] ?? setting.fallback;
   };
   const required = (key: Key): string => {
@@ -266,10 +260,7 @@ function kubernetesSettings(
 
 /** One line a setting, for `--help`. */
 export function settingsHelp(): string {
-  const lines = Object.values(SETTINGS).map((setting: Setting) => {
-    const fallback = setting.fallback === undefined ? "" : ` (default ${setting.fallback})`;
-    return `  --${setting.flag.padEnd(22)} ${setting.help}${fallback}`;
-  });
+  const lines = flagLines(SETTINGS, 22);
   return `Every flag can also be set as ${environmentName("flag-name")}.\n\n${lines.join("\n")}\n`;
 }
 

@@ -1,5 +1,5 @@
 import { PickerError } from "../errors.ts";
-import { environmentName, parseFlags } from "../flags.ts";
+import { environmentName, type Flag, flagLines, parseFlags } from "../flags.ts";
 import type { NamespacedName } from "../settings.ts";
 
 export interface DoctorSettings {
@@ -25,12 +25,6 @@ export interface DoctorSettings {
   /** For each question. */
   readonly timeoutMs: number;
   readonly json: boolean;
-}
-
-interface Setting {
-  readonly flag: string;
-  readonly fallback?: string;
-  readonly help: string;
 }
 
 /** Flag `--pools-file`, environment `INFERENCE_PICKER_POOLS_FILE`; a flag wins. Many are the controller's own. */
@@ -70,7 +64,7 @@ const SETTINGS = {
     help: "Envoys' admin pages, host:port, comma-separated; none: not looked at",
   },
   timeout: { flag: "timeout-ms", fallback: "3000", help: "for each question" },
-} as const satisfies Record<string, Setting>;
+} as const satisfies Record<string, Flag>;
 
 type Key = keyof typeof SETTINGS;
 const JSON_FLAG = "--json";
@@ -88,7 +82,7 @@ export function parseDoctorSettings(
     Object.values(SETTINGS).map(({ flag }) => flag),
   );
   const optional = (key: Key): string | undefined => {
-    const { flag, fallback }: Setting = SETTINGS[key];
+    const { flag, fallback }: Flag = SETTINGS[key];
     return flags.get(flag) ?? (env[environmentName(flag)] || fallback);
   };
   const required = (key: Key): string => optional(key) ?? "";
@@ -125,10 +119,7 @@ export function parseDoctorSettings(
 
 /** One line a flag, for `--help`. */
 export function doctorHelp(): string {
-  const lines = Object.values(SETTINGS).map((setting: Setting) => {
-    const fallback = setting.fallback === undefined ? "" : ` (default ${setting.fallback})`;
-    return `  --${setting.flag.padEnd(16)} ${setting.help}${fallback}`;
-  });
+  const lines = flagLines(SETTINGS, 16);
   const json = `  ${JSON_FLAG.padEnd(18)} print one JSON document`;
   return `Only reads. Ends with 0 if nothing is wrong, 1 for a failure, 2 for wrong flags, 3 for warnings alone.
 Every flag but ${JSON_FLAG} can also be set as ${environmentName("flag-name")}.

@@ -1,6 +1,6 @@
 import { MAX_ENDPOINTS } from "../../../../assembly/wire/layout.ts";
 import { PickerError } from "../../errors.ts";
-import { parseFlags } from "../../flags.ts";
+import { type Flag, flagLines, parseFlags } from "../../flags.ts";
 import type { ProfileName } from "../../model.ts";
 import type { PoolRow } from "../../table/rows.ts";
 import { PROFILE_NUMBERS, SCORER_NUMBERS } from "../../table/names.ts";
@@ -27,12 +27,6 @@ export interface SimulateSettings {
   /** Absent: the one that was built with this program. */
   readonly core: string | undefined;
   readonly json: boolean;
-}
-
-interface Setting {
-  readonly flag: string;
-  readonly fallback?: string;
-  readonly help: string;
 }
 
 const SETTINGS = {
@@ -62,7 +56,7 @@ const SETTINGS = {
   seed: { flag: "seed", fallback: "1", help: "of ties, chance and generated traffic" },
   explain: { flag: "explain", help: "print why request N went where; 1 is the first" },
   core: { flag: "core", help: "core.wasm; default: the one built with this program" },
-} as const satisfies Record<string, Setting>;
+} as const satisfies Record<string, Flag>;
 
 type Key = keyof typeof SETTINGS;
 const JSON_FLAG = "--json";
@@ -74,7 +68,7 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
     Object.values(SETTINGS).map(({ flag }) => flag),
   );
   const optional = (key: Key): string | undefined => {
-    const { flag, fallback }: Setting = SETTINGS[key];
+    const { flag, fallback }: Flag = SETTINGS[key];
     return flags.get(flag) ?? fallback;
   };
   const required = (key: Key): string => optional(key) ?? "";
@@ -119,10 +113,7 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
 
 /** One line a flag, for `--help`. */
 export function simulateHelp(): string {
-  const lines = Object.values(SETTINGS).map((setting: Setting) => {
-    const fallback = setting.fallback === undefined ? "" : ` (default ${setting.fallback})`;
-    return `  --${setting.flag.padEnd(16)} ${setting.help}${fallback}`;
-  });
+  const lines = flagLines(SETTINGS, 16);
   return `${[...lines, `  ${JSON_FLAG.padEnd(18)} print one JSON array, an object for each policy`].join("\n")}\n`;
 }
 
