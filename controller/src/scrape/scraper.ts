@@ -1,4 +1,3 @@
-import type { Buffer } from "node:buffer";
 import { PickerError } from "../errors.ts";
 import type { Endpoint, Sample, ScrapeSpec } from "../model.ts";
 import type { SetTimer } from "../timer.ts";
@@ -144,8 +143,7 @@ class ScheduledScraper implements Scraper {
     const startMs = this.#options.nowMs();
     let outcome: { failure?: ScrapeFailure; error?: PickerError } = {};
     try {
-      const page = await this.#fetch(target, signal);
-      const { sample, adaptersDropped } = readPage(endpoint.spec.engine, page, this.#options.nowMs());
+      const { sample, adaptersDropped } = await this.#fetch(target, signal);
       if (signal.aborted) return false;
       // Only the time of arrival: a page without a single wanted metric is another program's.
       if (Object.keys(sample).length === 1) throw new EmptyPage("no metric of this engine on the page");
@@ -170,9 +168,9 @@ class ScheduledScraper implements Scraper {
     return outcome.failure === undefined;
   }
 
-  #fetch(target: Target, signal: AbortSignal): Promise<Buffer> {
+  #fetch(target: Target, signal: AbortSignal): Promise<ReturnType<typeof readPage>> {
     const { endpoint, scrape } = target;
-    return fetchPage({
+    const request = {
       agent: this.#agents.of(target),
       endpoint,
       isTls: scrape.tls !== undefined,
@@ -184,7 +182,8 @@ class ScheduledScraper implements Scraper {
       maxBytes: scrape.maxPageBytes ?? this.#maxPageBytes,
       signal,
       setTimer: this.#options.setTimer,
-    });
+    };
+    return fetchPage(request, (page) => readPage(endpoint.spec.engine, page, this.#options.nowMs()));
   }
 }
 
