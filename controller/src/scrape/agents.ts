@@ -1,7 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "node:fs";
 import { Agent, type buildConnector } from "undici";
 import type { Endpoint, ScrapeSpec, TlsClient } from "../model.ts";
-import { connectWithSharedReads, MAX_HEAD_BYTES } from "./shared-reads.ts";
 
 /** How long the state of a TLS file is taken as known: a rotated certificate is used after this at most. */
 const STAMP_FOR_MS = 1000;
@@ -54,14 +53,11 @@ export class ScrapeAgents {
     const agent = new Agent({
       connections: 1,
       pipelining: 1,
-      // The timer of the scrape is the bound; this is for what it cannot reach.
-      connect:
-        target.scrape.tls === undefined
-          ? connectWithSharedReads(timeoutMs)
-          : { timeout: timeoutMs, ...tlsOptions(target) },
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: MAX_HEAD_BYTES,
+      // The timer of the scrape is the bound; these are for what it cannot reach.
+      connect: { timeout: timeoutMs, ...tlsOptions(target) },
+      headersTimeout: timeoutMs,
+      bodyTimeout: timeoutMs,
+      maxHeaderSize: 16 * 1024,
     });
     this.#agents.set(key, { agent, stamp });
     // Scrapes under way end on the connection that they have.
@@ -117,8 +113,8 @@ function statStamp(file: string): string {
 
 function agentKey({ endpoint, scrape }: Dialled): string {
   const { tls } = scrape;
-  if (tls === undefined) return `${scrape.timeoutMs}`;
-  return JSON.stringify([scrape.timeoutMs, tls, serverName(endpoint, tls) ?? null]);
+  const name = tls === undefined ? null : (serverName(endpoint, tls) ?? null);
+  return JSON.stringify([scrape.timeoutMs, tls ?? null, name]);
 }
 
 /** The name in the certificate: as configured, else the host dialled, if it is a name. */

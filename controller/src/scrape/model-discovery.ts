@@ -186,7 +186,7 @@ export class ModelDiscovery {
     const { endpoint, modelList } = target;
     let outcome: { failure?: ModelListFailure; error?: PickerError } = {};
     try {
-      const request = {
+      const page = await fetchPage({
         agent: this.#agents.of(target),
         endpoint,
         isTls: modelList.tls !== undefined,
@@ -198,8 +198,8 @@ export class ModelDiscovery {
         maxBytes: MAX_PAGE_BYTES,
         signal,
         setTimer: this.#options.setTimer,
-      };
-      const { models, dropped } = await fetchPage(request, readModelList);
+      });
+      const { models, dropped } = readModelList(page);
       if (signal.aborted) return false;
       this.#succeeded++;
       this.#dropped += dropped;

@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
-import { type Agent, type Dispatcher, errors } from "undici";
+import { type Agent, errors } from "undici";
 import type { Endpoint } from "../model.ts";
 import type { SetTimer } from "../timer.ts";
 import { TlsFileUnreadable } from "./agents.ts";
-import { PageBuffers } from "./page-buffers.ts";
 
 /** Why a page could not be had. */
 export type PageFailure = "timeout" | "connect" | "reset" | "status" | "too-large" | "tls" | "other";
@@ -25,121 +24,44 @@ export interface PageRequest {
   readonly setTimer: SetTimer;
 }
 
-/** How a page is read: at once, since its bytes are another page's afterwards; nothing of them is kept. */
-export type ReadPage<Result> = (page: Buffer) => Result;
-
-/**
- * What `read` makes of an endpoint's whole page. Rejects with what it throws, or with what `failureOf` tells apart.
- * An abandoned request that still waits for its connection ends with that wait, which the agent bounds.
- */
-export function fetchPage<Result>(request: PageRequest, read: ReadPage<Result>): Promise<Result> {
-  return new Promise((resolve, reject) => {
-    const { endpoint } = request;
+/** A page of an endpoint, whole. Rejects with what `failureOf` tells apart. */
+export async function fetchPage(request: PageRequest): Promise<Buffer> {
+  const { endpoint, signal, maxBytes } = request;
+  const abort = new AbortController();
+  const giveUp = (): void => abort.abort(signal.reason);
+  signal.addEventListener("abort", giveUp, { once: true });
+  const cancelTimeout = request.setTimer(() => abort.abort(new PageTimeout()), request.timeoutMs);
+  try {
     const host = endpoint.ip.includes(":") ? `[${endpoint.ip}]` : endpoint.ip;
-    const headers: Record<string, string> = { ...request.headers, "accept-encoding": "identity" };
-    if (request.bearerToken !== undefined) headers.authorization = `Bearer ${request.bearerToken}`;
-    request.agent.dispatch(
-      {
-        origin: `${request.isTls ? "https" : "http"}://${host}:${request.port}`,
-        path: request.path,
-        method: "GET",
-        headers,
+    const response = await request.agent.request({
+      origin: `${request.isTls ? "https" : "http"}://${host}:${request.port}`,
+      path: request.path,
+      method: "GET",
+      headers: {
+        ...request.headers,
+        "accept-encoding": "identity",
+        ...(request.bearerToken === undefined ? {} : { authorization: `Bearer ${request.bearerToken}` }),
       },
-      new PageHandler(request, read, resolve, reject),
-    );
-  });
-}
-
-/**
- * Takes an answer as the connection's parser hands it over: a stream, an iterator and an abort controller of its own
- * for each page cost several times what reading it does. Runs within the parser, so it calls nothing that might
- * make a request; what waits for the page goes on after it.
- */
-class PageHandler<Result> implements Dispatcher.DispatchHandler {
-  readonly #request: PageRequest;
-  readonly #read: ReadPage<Result>;
-  readonly #resolve: (result: Result) => void;
-  readonly #reject: (cause: unknown) => void;
-  readonly #cancelTimeout: () => void;
-  readonly #giveUp = (): void => this.#abandon(this.#request.signal.reason);
-  /** Absent until the request is on a connection. */
-  #controller: Dispatcher.DispatchController | undefined;
-  /** Why the request is not to go on. */
-  #reason: Error | undefined;
-  #buffer: Buffer | undefined;
-  #bytes = 0;
-
-  constructor(
-    request: PageRequest,
-    read: ReadPage<Result>,
-    resolve: (result: Result) => void,
-    reject: (cause: unknown) => void,
-  ) {
-    this.#request = request;
-    this.#read = read;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    const { signal } = request;
-    if (signal.aborted) this.#giveUp();
-    else signal.addEventListener("abort", this.#giveUp);
-    this.#cancelTimeout = request.setTimer(() => this.#abandon(new PageTimeout()), request.timeoutMs);
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#reason !== undefined) controller.abort(this.#reason);
-  }
-
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
-    // Of an interim answer (1xx) the final one follows.
-    if (status >= 200 && status !== 200) this.#abandon(new BadStatus(status));
-  }
-
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    const { maxBytes } = this.#request;
-    const bytes = this.#bytes + chunk.length;
-    if (bytes > maxBytes) {
-      this.#abandon(new PageTooLarge(maxBytes));
-      return;
+      signal: abort.signal,
+    });
+    if (response.statusCode !== 200) {
+      abort.abort();
+      response.body.on("error", () => {});
+      throw new BadStatus(response.statusCode);
     }
-    // Copied piece by piece: a page in pieces of one byte would cost a hundred times its size as a list of them.
-    this.#buffer = pageBuffers.grown(this.#buffer, this.#bytes, bytes);
-    this.#buffer.set(chunk, this.#bytes);
-    this.#bytes = bytes;
-  }
-
-  onResponseEnd(): void {
-    try {
-      this.#resolve(this.#read(this.#buffer?.subarray(0, this.#bytes) ?? NO_BYTES));
-    } catch (cause) {
-      this.#reject(cause);
-    } finally {
-      this.#end();
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new PageTooLarge(maxBytes);
+      chunks.push(chunk);
     }
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
-    this.#reject(this.#reason ?? cause);
-    this.#end();
-  }
-
-  /** Cuts the connection, if there is one; `onResponseError` follows. */
-  #abandon(reason: Error): void {
-    if (this.#reason !== undefined) return;
-    this.#reason = reason;
-    this.#controller?.abort(reason);
-  }
-
-  #end(): void {
-    this.#cancelTimeout();
-    this.#request.signal.removeEventListener("abort", this.#giveUp);
-    if (this.#buffer !== undefined) pageBuffers.release(this.#buffer);
-    this.#buffer = undefined;
+    return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes);
+  } finally {
+    cancelTimeout();
+    signal.removeEventListener("abort", giveUp);
   }
 }
-
-const NO_BYTES = Buffer.alloc(0);
-const pageBuffers = new PageBuffers();
 
 class PageTimeout extends Error {}
 

@@ -1,3 +1,4 @@
+import type { Buffer } from "node:buffer";
 import { PickerError } from "../errors.ts";
 import type { Endpoint, Sample, ScrapeSpec } from "../model.ts";
 import type { SetTimer } from "../timer.ts";
@@ -143,7 +144,8 @@ class ScheduledScraper implements Scraper {
     const startMs = this.#options.nowMs();
     let outcome: { failure?: ScrapeFailure; error?: PickerError } = {};
     try {
-      const { sample, adaptersDropped } = await this.#fetch(target, signal);
+      const page = await this.#fetch(target, signal);
+      const { sample, adaptersDropped } = readPage(endpoint.spec.engine, page, this.#options.nowMs());
       if (signal.aborted) return false;
       // Only the time of arrival: a page without a single wanted metric is another program's.
       if (Object.keys(sample).length === 1) throw new EmptyPage("no metric of this engine on the page");
@@ -168,9 +170,9 @@ class ScheduledScraper implements Scraper {
     return outcome.failure === undefined;
   }
 
-  #fetch(target: Target, signal: AbortSignal): Promise<ReturnType<typeof readPage>> {
+  #fetch(target: Target, signal: AbortSignal): Promise<Buffer> {
     const { endpoint, scrape } = target;
-    const request = {
+    return fetchPage({
       agent: this.#agents.of(target),
       endpoint,
       isTls: scrape.tls !== undefined,
@@ -182,8 +184,7 @@ class ScheduledScraper implements Scraper {
       maxBytes: scrape.maxPageBytes ?? this.#maxPageBytes,
       signal,
       setTimer: this.#options.setTimer,
-    };
-    return fetchPage(request, (page) => readPage(endpoint.spec.engine, page, this.#options.nowMs()));
+    });
   }
 }
 
