@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo, Server } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
@@ -52,6 +52,17 @@ async function serve(answer: Answer): Promise<{ readonly url: string; readonly s
     answer(one, response);
   });
   return { url: `http://127.0.0.1:${await listen(server)}`, seen };
+}
+
+/** Takes connections and says nothing. */
+function createMuteServer(): Server & { closeAllConnections(): void } {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => sockets.add(socket));
+  return Object.assign(server, {
+    closeAllConnections: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+  });
 }
 
 async function listen(server: Server & { closeAllConnections(): void }): Promise<number> {
@@ -170,6 +181,20 @@ describe("the client", () => {
     while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
     abort.abort();
     assert.equal((await pending).reason, "Aborted");
+  });
+
+  it("gives up in its time while a server takes connections and says nothing", async () => {
+    const port = await listen(createMuteServer());
+    const client = clientOf({ server: `https://127.0.0.1:${port}`, "insecure-skip-tls-verify": true });
+    // The library is loaded by the first request.
+    await assert.rejects(client.request({ method: "GET", path: "/", timeoutMs: 50 }));
+    const startMs = performance.now();
+    await assert.rejects(client.request({ method: "GET", path: "/version", timeoutMs: 50 }), {
+      reason: "Timeout",
+      message: "GET /version: no answer within 50 ms",
+    });
+    // The limit of dialling is 5 s.
+    assert.ok(performance.now() - startMs < 2500);
   });
 
   it("streams what comes, and says how the stream ended", async () => {

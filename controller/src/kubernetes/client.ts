@@ -146,7 +146,7 @@ export function loadClient(
     const contentType =
       options.contentType ?? (method === "PATCH" ? "application/merge-patch+json" : "application/json");
     const search = query === undefined ? "" : `?${new URLSearchParams(query)}`;
-    return send(`${server}${path}${search}`, {
+    const answer = send(`${server}${path}${search}`, {
       method,
       headers: {
         accept: "application/json",
@@ -158,6 +158,8 @@ export function loadClient(
       dispatcher: access.dispatcher,
       signal,
     });
+    // While it dials, undici does not look at the signal.
+    return unlessAborted(answer, signal);
   }
 }
 
