@@ -19,10 +19,13 @@ export function flagLines(flags: Readonly<Record<string, Flag>>, width: number):
 /**
  * Reads a command line: `--flag value` or `--flag=value`, each flag once.
  *
- * @param known names without their dashes
  * @throws PickerError CONFIG_UNKNOWN_KEY, CONFIG_MISSING or CONFIG_DUPLICATE, with the flag
  */
-export function parseFlags(args: readonly string[], known: readonly string[]): ReadonlyMap<string, string> {
+export function parseFlags(
+  args: readonly string[],
+  declared: Readonly<Record<string, Flag>>,
+): ReadonlyMap<string, string> {
+  const known = Object.values(declared).map(({ flag }) => flag);
   const flags = new Map<string, string>();
   for (let index = 0; index < args.length; index++) {
     const arg = args[index]!;
@@ -37,6 +40,17 @@ export function parseFlags(args: readonly string[], known: readonly string[]): R
     flags.set(flag, value);
   }
   return flags;
+}
+
+/** @throws PickerError CONFIG_RANGE for what is none of the words */
+export function oneOf<Word extends string>({ flag }: Flag, text: string, words: readonly Word[]): Word {
+  const word = words.find((candidate) => candidate === text);
+  if (word !== undefined) return word;
+  throw new PickerError("CONFIG_RANGE", `${JSON.stringify(text)} is none of ${words.join(", ")}`, {
+    path: `--${flag}`,
+    value: text,
+    bound: words,
+  });
 }
 
 /** The variable that stands for a flag where that is absent: `INFERENCE_PICKER_POOLS_FILE` for `pools-file`. */

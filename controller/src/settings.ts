@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { PickerError } from "./errors.ts";
-import { environmentName, type Flag, flagLines, parseFlags } from "./flags.ts";
+import { environmentName, type Flag, flagLines, oneOf, parseFlags } from "./flags.ts";
 import type { TlsClient } from "./model.ts";
 import type { ServerTls } from "./push/certificate-files.ts";
 import type { KubernetesSourceSettings } from "./sources/kubernetes/settings.ts";
@@ -165,10 +165,7 @@ export function parseSettings(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Settings {
-  const flags = parseFlags(
-    args,
-    Object.values(SETTINGS).map(({ flag }) => flag),
-  );
+  const flags = parseFlags(args, SETTINGS);
   const optional = (key: Key): string | undefined => {
     const setting: Flag = SETTINGS[key];
     return flags.get(setting.flag) ?? env[environmentName(setting.flag)] ?? setting.fallback;
@@ -184,7 +181,7 @@ export function parseSettings(
   const pushIntervalMs = integer("pushInterval", required("pushInterval"), 10, 10_000);
   return {
     source:
-      oneOf("source", required("source"), ["file", "kubernetes"]) === "file"
+      oneOf(SETTINGS.source, required("source"), ["file", "kubernetes"]) === "file"
         ? fileSettings(required("poolsFile"), optional)
         : kubernetesSettings(required, optional, env),
     rpc: listen("listen", required("listen")),
@@ -198,7 +195,7 @@ export function parseSettings(
     pushAtMostMs: integer("pushAtMost", required("pushAtMost"), pushIntervalMs, 60_000),
     firstPushWaitMs: integer("firstPushWait", required("firstPushWait"), 0, 60_000),
     shutdownGraceMs: integer("shutdownGrace", required("shutdownGrace"), 0, 60_000),
-    logLevel: oneOf("logLevel", required("logLevel"), LOG_LEVELS),
+    logLevel: oneOf(SETTINGS.logLevel, required("logLevel"), LOG_LEVELS),
     bootstrapOut: optional("bootstrapOut"),
     bootstrapTemplate: required("bootstrapTemplate"),
     nodeId: required("nodeId"),
@@ -250,9 +247,9 @@ function kubernetesSettings(
     kubeconfig: given("kubeconfig"),
     namespace: namespace === undefined ? undefined : name("namespace", namespace),
     parent: place("parent"),
-    pickerRef: oneOf("pickerRef", required("pickerRef"), ["ignore", "take-over"]),
+    pickerRef: oneOf(SETTINGS.pickerRef, required("pickerRef"), ["ignore", "take-over"]),
     clusterDomain: name("clusterDomain", required("clusterDomain")),
-    istio: oneOf("istio", required("istio"), ["true", "false"]) === "true",
+    istio: oneOf(SETTINGS.istio, required("istio"), ["true", "false"]) === "true",
     lease: place("lease"),
     identity: given("identity") ?? (env.POD_NAME || hostname()),
   };
@@ -271,16 +268,6 @@ function integer(key: Key, text: string, low: number, high: number): number {
     path: `--${SETTINGS[key].flag}`,
     value: text,
     bound: [low, high],
-  });
-}
-
-function oneOf<Word extends string>(key: Key, text: string, words: readonly Word[]): Word {
-  const word = words.find((candidate) => candidate === text);
-  if (word !== undefined) return word;
-  throw new PickerError("CONFIG_RANGE", `${JSON.stringify(text)} is none of ${words.join(", ")}`, {
-    path: `--${SETTINGS[key].flag}`,
-    value: text,
-    bound: words,
   });
 }
 

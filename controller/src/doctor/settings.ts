@@ -1,5 +1,5 @@
 import { PickerError } from "../errors.ts";
-import { environmentName, type Flag, flagLines, parseFlags } from "../flags.ts";
+import { environmentName, type Flag, flagLines, oneOf, parseFlags } from "../flags.ts";
 import type { NamespacedName } from "../settings.ts";
 
 export interface DoctorSettings {
@@ -79,7 +79,7 @@ export function parseDoctorSettings(
 ): DoctorSettings {
   const flags = parseFlags(
     args.filter((arg) => arg !== JSON_FLAG),
-    Object.values(SETTINGS).map(({ flag }) => flag),
+    SETTINGS,
   );
   const optional = (key: Key): string | undefined => {
     const { flag, fallback }: Flag = SETTINGS[key];
@@ -94,7 +94,11 @@ export function parseDoctorSettings(
     if (poolsFile !== undefined) return "file";
     return namesCluster || env.KUBERNETES_SERVICE_HOST !== undefined ? "kubernetes" : "none";
   };
-  const source = oneOf("source", optional("source") ?? implied(), ["file", "kubernetes", "none"] as const);
+  const source = oneOf(SETTINGS.source, optional("source") ?? implied(), [
+    "file",
+    "kubernetes",
+    "none",
+  ] as const);
   if (source === "file" && poolsFile === undefined) {
     throw new PickerError("CONFIG_MISSING", "is required for --source file", { path: "--pools-file" });
   }
@@ -107,9 +111,9 @@ export function parseDoctorSettings(
     serviceAccount: namespacedName("serviceAccount", optional("serviceAccount")),
     parent: namespacedName("parent", optional("parent")),
     lease: namespacedName("lease", optional("lease")),
-    pickerRef: oneOf("pickerRef", required("pickerRef"), ["ignore", "take-over"] as const),
+    pickerRef: oneOf(SETTINGS.pickerRef, required("pickerRef"), ["ignore", "take-over"] as const),
     clusterDomain: required("clusterDomain"),
-    istio: oneOf("istio", required("istio"), ["true", "false"] as const) === "true",
+    istio: oneOf(SETTINGS.istio, required("istio"), ["true", "false"] as const) === "true",
     controller: addresses("controller", required("controller"), 1)[0],
     envoyAdmins: addresses("envoyAdmin", required("envoyAdmin"), 64),
     timeoutMs: timeout(required("timeout")),
@@ -164,16 +168,6 @@ function timeout(text: string): number {
     path: `--${SETTINGS.timeout.flag}`,
     value: text,
     bound: [100, 60_000],
-  });
-}
-
-function oneOf<Word extends string>(key: Key, text: string, words: readonly Word[]): Word {
-  const word = words.find((candidate) => candidate === text);
-  if (word !== undefined) return word;
-  throw new PickerError("CONFIG_RANGE", `${JSON.stringify(text)} is none of ${words.join(", ")}`, {
-    path: `--${SETTINGS[key].flag}`,
-    value: text,
-    bound: words,
   });
 }
 

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { PickerError } from "../errors.ts";
-import { parseFlags } from "../flags.ts";
+import { type Flag, flagLines, oneOf, parseFlags } from "../flags.ts";
 import type { TlsClient } from "../model.ts";
 import {
   type ControllerAddress,
@@ -14,12 +14,6 @@ import {
   type SetUp,
   type SetUpKind,
 } from "./set-up.ts";
-
-interface Flag {
-  readonly flag: string;
-  readonly fallback?: string;
-  readonly help: string;
-}
 
 const FLAGS = {
   setUp: { flag: "setup", help: `${SET_UPS.join(", ")}: which way the picker comes into the gateway` },
@@ -94,10 +88,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
  * CONFIG_REFERENCE or CONFIG_CONFLICT, with the flag, the value and the bound
  */
 export function parseSetUp(args: readonly string[], nowS: number): SetUp {
-  const given = parseFlags(
-    args,
-    Object.values(FLAGS).map(({ flag }) => flag),
-  );
+  const given = parseFlags(args, FLAGS);
   const optional = (key: Key): string | undefined => {
     const { flag, fallback }: Flag = FLAGS[key];
     const value = given.get(flag) ?? fallback;
@@ -109,7 +100,7 @@ export function parseSetUp(args: readonly string[], nowS: number): SetUp {
     if (value === undefined) throw refusal(key, "CONFIG_MISSING", "is required", value);
     return value;
   };
-  const kind = oneOf("setUp", required("setUp"), SET_UPS);
+  const kind = oneOf(FLAGS.setUp, required("setUp"), SET_UPS);
   const wasmUrl = moduleUrl(required("wasmUrl"));
   const pools = list("pools", required("pools"), MAX_POOLS, (text) => pool(text, kind));
   distinct("pools", pools, ({ namespace, name }) => `${namespace}/${name}`);
@@ -151,12 +142,7 @@ export function parseSetUp(args: readonly string[], nowS: number): SetUp {
 /** One line a flag, for `--help`. */
 export function setUpHelp(): string {
   const width = Math.max(...Object.values(FLAGS).map(({ flag }) => flag.length));
-  return Object.values(FLAGS)
-    .map(({ flag, help, fallback }: Flag) => {
-      const ending = fallback === undefined ? "" : ` (default ${fallback})`;
-      return `  --${flag.padEnd(width)} ${help}${ending}\n`;
-    })
-    .join("");
+  return `${flagLines(FLAGS, width).join("\n")}\n`;
 }
 
 function refusal(
@@ -172,12 +158,6 @@ function refusal(
 function matching(key: Key, value: string, form: RegExp, what: string): string {
   if (form.test(value)) return value;
   throw refusal(key, "CONFIG_FORMAT", `${JSON.stringify(value)} is not ${what}`, value, what);
-}
-
-function oneOf<Word extends string>(key: Key, value: string, words: readonly Word[]): Word {
-  const found = words.find((word) => word === value);
-  if (found !== undefined) return found;
-  throw refusal(key, "CONFIG_RANGE", `${JSON.stringify(value)} is none of ${words.join(", ")}`, value, words);
 }
 
 function integer(key: Key, text: string, min: number, max: number): number {
@@ -227,7 +207,7 @@ function pool(text: string, kind: SetUpKind): IstioPool {
   }
   matching("pools", namespace, LABEL, "a namespace");
   matching("pools", name, SUBDOMAIN, "the name of a pool");
-  const failureMode: FailureMode = oneOf("pools", mode ?? "FailClose", FAILURE_MODES);
+  const failureMode: FailureMode = oneOf(FLAGS.pools, mode ?? "FailClose", FAILURE_MODES);
   if (isInferencePool) {
     const service = inferencePoolService(name);
     return { namespace, name, service, port: INFERENCE_POOL_PORT, failureMode };

@@ -65,7 +65,7 @@ const JSON_FLAG = "--json";
 export function parseSimulateSettings(args: readonly string[]): SimulateSettings {
   const flags = parseFlags(
     args.filter((arg) => arg !== JSON_FLAG),
-    Object.values(SETTINGS).map(({ flag }) => flag),
+    SETTINGS,
   );
   const optional = (key: Key): string | undefined => {
     const { flag, fallback }: Flag = SETTINGS[key];
