@@ -8,11 +8,11 @@ import { generateRequests } from "../traces/generator.ts";
 import { MOONCAKE_CONVERSATION } from "../traces/profiles.ts";
 import type { TraceRequest } from "../traces/trace-request.ts";
 import { explanationText } from "./explanation.ts";
-import { type ReplayOptions, replay } from "./replay.ts";
+import { type CoreReplayOptions, replay } from "./replay.ts";
 
 const POLICIES: readonly ProfileName[] = ["epp", "least-request", "round-robin", "random", "weighted"];
 
-function options(policy: ProfileName, over: Partial<ReplayOptions> = {}): ReplayOptions {
+function options(policy: ProfileName, over: Partial<CoreReplayOptions> = {}): CoreReplayOptions {
   return {
     core: new PickingCore(coreModule(), 1n),
     profile: {

@@ -1,30 +1,24 @@
 /**
  * Replays a trace against simulated servers in virtual time, picked by the core: a table from a scrape at
- * every interval, a ledger that opens a request when it is picked, hears of its first token and closes it
- * at its end, as the filter has it. A pick, the network and the scrape itself take no time.
+ * every interval, and word of each request as the filter has it: its pick, its first token, its tokens and
+ * its end. A pick, the network and the scrape itself take no time.
  *
  * At equal times steps end first, then servers are scraped, then requests arrive. The same requests, seed
  * and options give the same outcome.
  */
-import type { PickingCore } from "../../core/picking-core.ts";
 import type { Hardware } from "../hardware.ts";
 import { chainHash } from "../hash.ts";
 import type { ModelRequest } from "../model-request.ts";
-import { ServerModel } from "../server-model.ts";
+import { type ServerListener, ServerModel } from "../server-model.ts";
 import { PREFIX_BLOCK_TOKENS, type TraceRequest } from "../traces/trace-request.ts";
-import { type Explanation, explain } from "./explanation.ts";
+import { CorePicker, type CorePickerOptions } from "./core-picker.ts";
+import type { Explanation } from "./explanation.ts";
 import type { Objectives } from "./objectives.ts";
 import { Outcomes } from "./outcomes.ts";
-import { type PoolProfile, ScrapedTable } from "./scraped-table.ts";
+import type { PickerOf, ReplayPicker } from "./replay-picker.ts";
 import { StepQueue } from "./step-queue.ts";
 
-/** As the filter estimates a prompt's tokens by its bytes. */
-const BYTES_PER_TOKEN = 4;
-
-export interface ReplayOptions {
-  /** A fresh one: its table and ledger belong to the replay. */
-  readonly core: PickingCore;
-  readonly profile: PoolProfile;
+export interface ReplaySettings {
   readonly hardware: Hardware;
   /** Servers, ≥ 1. */
   readonly endpoints: number;
@@ -38,6 +32,10 @@ export interface ReplayOptions {
   /** Told of requests that have arrived, now and then. */
   readonly onProgress?: ((arrived: number) => void) | undefined;
 }
+
+export type CoreReplayOptions = ReplaySettings & CorePickerOptions;
+/** Picked by a core, or by what stands in its place. */
+export type ReplayOptions = CoreReplayOptions | (ReplaySettings & { readonly picker: PickerOf });
 
 export interface ReplayResult {
   readonly outcomes: Outcomes;
@@ -62,48 +60,49 @@ class Run {
   readonly outcomes: Outcomes;
   explanation: Explanation | undefined;
   readonly #options: ReplayOptions;
-  readonly #core: PickingCore;
   readonly #servers: readonly ServerModel[];
-  readonly #accounts: Int32Array;
-  readonly #table: ScrapedTable;
+  readonly #picker: ReplayPicker;
+  readonly #flights = new Map<ModelRequest, number>();
   readonly #steps: StepQueue;
   #scrapes = 0;
 
   constructor(options: ReplayOptions) {
-    const { core, endpoints, profile, scrapeIntervalMs } = options;
+    const { endpoints } = options;
     this.#options = options;
-    this.#core = core;
     this.outcomes = new Outcomes(options.objectives);
     // No request of a trace names an adapter, and servers without any keep no account of them.
     const hardware = { ...options.hardware, maxAdapters: 0 };
-    this.#servers = Array.from({ length: endpoints }, (_, index) => this.#server(hardware, index));
-    this.#table = new ScrapedTable(core, this.#servers, profile, scrapeIntervalMs);
-    const { firstRow } = this.#table;
-    // An endpoint keeps its account as long as the table names it.
-    this.#accounts = Int32Array.from(this.#servers, (_, index) => core.exports.rowAccount(firstRow + index));
+    const listener: ServerListener = {
+      onFirstToken: (request, atMs) => this.#picker.firstToken(this.#flights.get(request)!, atMs),
+      onFinish: (request, atMs) => this.#finish(request, atMs),
+    };
+    this.#servers = Array.from({ length: endpoints }, () => new ServerModel(hardware, listener));
+    this.#picker =
+      "picker" in options ? options.picker(this.#servers) : new CorePicker(this.#servers, options);
+    if (this.#picker.wantsProgress) {
+      listener.onToken = (request, atMs) => {
+        if (request.generated > 1) {
+          this.#picker.progress(this.#flights.get(request)!, request.generated, atMs);
+        }
+      };
+    }
     this.#steps = new StepQueue(endpoints);
   }
 
   /** Times of arrival must not go back. */
   arrive(asked: TraceRequest): void {
     const { speed, explain: explained, onProgress } = this.#options;
+    const picker = this.#picker;
     const nowMs = asked.arrivalMs / speed;
     this.#runUntil(nowMs);
     this.outcomes.arrive(nowMs);
-    this.#table.feed();
-    const { exports } = this.#core;
-    exports.setRequest(0, 0, asked.promptTokens * BYTES_PER_TOKEN, 0);
-    const count = exports.pick(this.#table.pool);
-    if (count === 0) throw new Error("the core picked none of endpoints that are all ready");
-    const index = this.#core.pickedRows(count)[0]! - this.#table.firstRow;
+    const index = picker.pick(asked, nowMs);
     const server = this.#servers[index]!;
     const isServed = asked.promptTokens + asked.outputTokens <= server.maxRequestTokens;
     const isExplained = this.outcomes.arrived === explained;
-    if (isExplained) {
-      this.explanation = explain(this.#core, this.#table, this.#accounts, asked, nowMs, count);
-    }
+    if (isExplained) this.explanation = picker.explain?.(asked, nowMs);
     if (isServed) {
-      exports.openRequest(this.#accounts[index]!, asked.promptTokens, asked.promptTokens);
+      const flight = picker.open(asked, index, nowMs);
       const request = server.submit(
         {
           promptTokens: asked.promptTokens,
@@ -112,6 +111,7 @@ class Run {
         },
         nowMs,
       );
+      this.#flights.set(request, flight);
       this.#steps.set(index, server.nextEventMs);
       if (isExplained && this.explanation !== undefined) this.explanation.request = request;
     } else {
@@ -132,7 +132,7 @@ class Run {
       if (this.#steps.nextMs <= Math.min(scrapeMs, nowMs)) {
         this.#endStep();
       } else if (scrapeMs <= nowMs) {
-        this.#table.scrape(scrapeMs);
+        this.#picker.scrape(scrapeMs);
         this.#scrapes++;
       } else {
         return;
@@ -147,15 +147,12 @@ class Run {
     this.#steps.set(nextServer, server.nextEventMs);
   }
 
-  #server(hardware: Hardware, index: number): ServerModel {
-    const { exports } = this.#core;
-    return new ServerModel(hardware, {
-      onFirstToken: ({ promptTokens }) => exports.prefilled(this.#accounts[index]!, promptTokens),
-      onFinish: (request: ModelRequest) => {
-        exports.closeRequest(this.#accounts[index]!, 0, request.promptTokens);
-        this.outcomes.finish(request);
-      },
-    });
+  #finish(request: ModelRequest, atMs: number): void {
+    const { promptTokens, generated, cachedTokens } = request;
+    const usage = { promptTokens, completionTokens: generated, cachedTokens };
+    this.#picker.finish(this.#flights.get(request)!, usage, atMs);
+    this.#flights.delete(request);
+    this.outcomes.finish(request);
   }
 }
 
