@@ -13,13 +13,15 @@ import { type ServerListener, ServerModel } from "../server-model.ts";
 import { PREFIX_BLOCK_TOKENS, type TraceRequest } from "../traces/trace-request.ts";
 import { CorePicker, type CorePickerOptions } from "./core-picker.ts";
 import type { Explanation } from "./explanation.ts";
+import type { LoadSeries } from "./load-series.ts";
 import type { Objectives } from "./objectives.ts";
 import { Outcomes } from "./outcomes.ts";
 import type { PickerOf, ReplayPicker } from "./replay-picker.ts";
 import { StepQueue } from "./step-queue.ts";
 
 export interface ReplaySettings {
-  readonly hardware: Hardware;
+  /** Of all servers, or of each. */
+  readonly hardware: Hardware | readonly Hardware[];
   /** Servers, ≥ 1. */
   readonly endpoints: number;
   /** > 0 */
@@ -31,6 +33,8 @@ export interface ReplaySettings {
   readonly explain?: number | undefined;
   /** Told of requests that have arrived, now and then. */
   readonly onProgress?: ((arrived: number) => void) | undefined;
+  /** Fed with what is in flight on each server, until the last arrival. */
+  readonly load?: LoadSeries | undefined;
 }
 
 export type CoreReplayOptions = ReplaySettings & CorePickerOptions;
@@ -70,13 +74,17 @@ class Run {
     const { endpoints } = options;
     this.#options = options;
     this.outcomes = new Outcomes(options.objectives);
-    // No request of a trace names an adapter, and servers without any keep no account of them.
-    const hardware = { ...options.hardware, maxAdapters: 0 };
+    const { hardware } = options;
+    const hardwareOf = (index: number) => ("name" in hardware ? hardware : hardware[index]!);
     const listener: ServerListener = {
       onFirstToken: (request, atMs) => this.#picker.firstToken(this.#flights.get(request)!, atMs),
       onFinish: (request, atMs) => this.#finish(request, atMs),
     };
-    this.#servers = Array.from({ length: endpoints }, () => new ServerModel(hardware, listener));
+    this.#servers = Array.from(
+      { length: endpoints },
+      // No request of a trace names an adapter, and servers without any keep no account of them.
+      (_, index) => new ServerModel({ ...hardwareOf(index), maxAdapters: 0 }, listener),
+    );
     this.#picker =
       "picker" in options ? options.picker(this.#servers) : new CorePicker(this.#servers, options);
     if (this.#picker.wantsProgress) {
@@ -133,6 +141,7 @@ class Run {
         this.#endStep();
       } else if (scrapeMs <= nowMs) {
         this.#picker.scrape(scrapeMs);
+        this.#options.load?.sample(scrapeMs, this.#servers);
         this.#scrapes++;
       } else {
         return;
