@@ -163,6 +163,7 @@ export async function startController(settings: Settings, deps: ControllerDeps):
         if (failure === undefined) scrapeFailures.worked(address);
         else scrapeFailures.failed(address, failure, error?.message);
       },
+      wallMs: deps.wallMs,
       ...clocks,
     });
     closers.push(() => scraper.close());

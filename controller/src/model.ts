@@ -21,7 +21,8 @@ export type ApiName =
   | "anthropic-messages"
   | "json"
   | "none";
-export type ProfileName = "epp" | "least-request" | "round-robin" | "random" | "weighted";
+/** One of the list in `assembly/wire/profiles.ts`. */
+export type ProfileName = string;
 
 /** How to reach a TLS server; files are read by the process that dials. Every path is absolute. */
 export interface TlsClient {
@@ -168,4 +169,6 @@ export interface Sample {
   readonly kvBlocks?: number;
   readonly kvBlockTokens?: number;
   readonly adapters?: AdapterSample;
+  /** Of the endpoint's present life, rises with each restart: seconds since the Unix epoch, 1 where none is known. */
+  readonly epoch?: number;
 }

@@ -50,6 +50,34 @@ describe("a vLLM 0.32 page", () => {
   });
 });
 
+describe("signs of a server's life", () => {
+  const signs = (engine: Engine, page: string) => readPage(engine, Buffer.from(page), 5).signs;
+
+  it("are the start of vLLM's process and its prompt tokens, summed over its engines", () => {
+    const url = new URL("../../../test/fixtures/vllm-0.32/metrics-busy.txt", import.meta.url);
+    const busy = readFileSync(url, "utf8");
+    assert.deepEqual(signs("vllm", busy), { startedAtS: 1_795_542_218.03, servedTotal: 3991 });
+    const two = 'vllm:prompt_tokens_total{engine="0"} 5\nvllm:prompt_tokens_total{engine="1"} 7\n';
+    assert.deepEqual(signs("vllm", two), { servedTotal: 12 });
+  });
+
+  it("are each engine's own", () => {
+    assert.deepEqual(signs("sglang", "sglang:prompt_tokens_total 8.128902e+06\n"), {
+      servedTotal: 8_128_902,
+    });
+    assert.deepEqual(signs("trtllm", "process_start_time_seconds 1.5e9\n"), { startedAtS: 1.5e9 });
+    assert.deepEqual(signs("triton", 'nv_inference_request_success{model="m",version="1"} 3\n'), {
+      servedTotal: 3,
+    });
+  });
+
+  it("are absent where the page has none, or nonsense", () => {
+    assert.deepEqual(signs("vllm", "vllm:num_requests_waiting 1\n"), {});
+    assert.deepEqual(signs("vllm", "process_start_time_seconds NaN\nvllm:prompt_tokens_total -1\n"), {});
+    assert.deepEqual(signs("vllm", "process_start_time_seconds 1e300\n"), {});
+  });
+});
+
 describe("engine mappings", () => {
   it("take vLLM's older KV metric where the current one is absent, and only there", () => {
     assert.deepEqual(sample("vllm", "vllm:gpu_cache_usage_perc 0.25\n"), { kvUsedRatio: 0.25 });

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { AdapterSample, Engine, Sample } from "../model.ts";
+import type { LifeSigns } from "./endpoint-lives.ts";
 import { type CompiledFamily, compileFamilies, type FamilySpec, scanPage } from "./scanner.ts";
 
 /** Counts above this do not fit the table's u32 columns and are taken as nonsense. */
@@ -15,7 +16,16 @@ const MAX_LISTED_NAMES = 4096;
  * What a series stands for. `previous` names are read only where the current one is absent: an engine
  * renames a metric and fleets run both versions.
  */
-type Column = "queued" | "running" | "kvUsed" | "kvUsedPrevious" | "kvBlocks" | "kvBlockTokens" | "adapters";
+type Column =
+  | "queued"
+  | "running"
+  | "kvUsed"
+  | "kvUsedPrevious"
+  | "kvBlocks"
+  | "kvBlockTokens"
+  | "adapters"
+  | "startedAt"
+  | "served";
 
 interface Rule {
   readonly family: string;
@@ -25,6 +35,9 @@ interface Rule {
   /** The number is in this label, not in the series' value. */
   readonly fromLabel?: string;
 }
+
+/** Of every Prometheus client library that knows the process it runs in; Triton's does not. */
+const STARTED_AT: Rule = { family: "process_start_time_seconds", column: "startedAt" };
 
 /** Metric names: vLLM docs "Production Metrics", SGLang docs "Production Metrics", TensorRT-LLM's `trtllm-serve` and its Triton backend. */
 const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
@@ -36,6 +49,8 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
     { family: "vllm:cache_config_info", column: "kvBlocks", fromLabel: "num_gpu_blocks" },
     { family: "vllm:cache_config_info", column: "kvBlockTokens", fromLabel: "block_size" },
     { family: "vllm:lora_requests_info", column: "adapters" },
+    { family: "vllm:prompt_tokens_total", column: "served" },
+    STARTED_AT,
   ],
   sglang: [
     { family: "sglang:num_queue_reqs", column: "queued" },
@@ -43,6 +58,8 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
     { family: "sglang:token_usage", column: "kvUsed" },
     { family: "sglang:cache_config_info", column: "kvBlocks", fromLabel: "num_pages" },
     { family: "sglang:cache_config_info", column: "kvBlockTokens", fromLabel: "page_size" },
+    { family: "sglang:prompt_tokens_total", column: "served" },
+    STARTED_AT,
   ],
   trtllm: [
     { family: "trtllm_num_requests_waiting", column: "queued" },
@@ -50,6 +67,7 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
     { family: "trtllm_kv_cache_utilization", column: "kvUsed" },
     { family: "trtllm_kv_cache_max_blocks", column: "kvBlocks" },
     { family: "trtllm_kv_cache_tokens_per_block", column: "kvBlockTokens" },
+    STARTED_AT,
   ],
   triton: [
     {
@@ -77,6 +95,7 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
       column: "kvBlockTokens",
       only: { label: "kv_cache_block_type", value: "tokens_per" },
     },
+    { family: "nv_inference_request_success", column: "served" },
   ],
 };
 
@@ -232,6 +251,8 @@ interface AdapterSeries {
 
 export interface PageReading {
   readonly sample: Sample;
+  /** Not among the measurements: any program's page may have them. */
+  readonly signs: LifeSigns;
   /** Adapter names of the page that the sample leaves out for MAX_ADAPTERS and MAX_ADAPTER_NAME_BYTES. */
   readonly adaptersDropped: number;
 }
@@ -259,6 +280,8 @@ export function readPage(engine: Engine, page: Buffer, atMs: number): PageReadin
   const kvUsed = new Total(1);
   const kvUsedPrevious = new Total(1);
   const kvBlocks = new Total(MAX_COUNT);
+  const startedAt = new Total(MAX_COUNT);
+  const served = new Total(Number.MAX_SAFE_INTEGER);
   let kvBlockTokens: number | undefined;
   let newest: AdapterSeries | undefined;
   // The adapters' series carry the time of their last change; old label sets stay exported.
@@ -283,6 +306,12 @@ export function readPage(engine: Engine, page: Buffer, atMs: number): PageReadin
           break;
         case "kvBlocks":
           kvBlocks.add(number);
+          break;
+        case "startedAt":
+          startedAt.add(number);
+          break;
+        case "served":
+          served.add(number);
           break;
         case "kvBlockTokens":
           if (number >= 1 && number <= MAX_COUNT) kvBlockTokens ??= Math.round(number);
@@ -311,7 +340,13 @@ export function readPage(engine: Engine, page: Buffer, atMs: number): PageReadin
     ...(kvBlockTokens === undefined ? {} : { kvBlockTokens }),
     ...(read === undefined ? {} : { adapters: read.adapters }),
   };
-  return { sample, adaptersDropped: read?.dropped ?? 0 };
+  const startedAtS = startedAt.mean();
+  const servedTotal = served.sum();
+  const signs: LifeSigns = {
+    ...(startedAtS === undefined ? {} : { startedAtS }),
+    ...(servedTotal === undefined ? {} : { servedTotal }),
+  };
+  return { sample, signs, adaptersDropped: read?.dropped ?? 0 };
 }
 
 /** A label's whole number; NaN for anything else, such as vLLM's `None`. */

@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from "node:net";
 import { after, describe, it } from "node:test";
 import type { Endpoint, Sample, ScrapeSpec } from "../model.ts";
+import { EPOCH_WATCHED } from "./endpoint-lives.ts";
 import { createScraper, type ScrapeOutcome, type Scraper, type ScraperOptions } from "./scraper.ts";
 
 const PAGE = "vllm:num_requests_waiting 2\nvllm:num_requests_running 6\n";
@@ -99,10 +100,24 @@ describe("the scraper", () => {
     const [address, { atMs, ...sample }] = samples[0]!;
     assert.equal(address, `127.0.0.1:${port}`);
     assert.ok(atMs > 0);
-    assert.deepEqual(sample, { queuedRequests: 2, runningRequests: 6 });
+    assert.deepEqual(sample, { queuedRequests: 2, runningRequests: 6, epoch: EPOCH_WATCHED });
     assert.deepEqual([...tokens], ["Bearer t0ken"]);
     assert.equal(sockets.size, 1);
     assert.ok(scraper.stats().succeeded >= 3);
+    await scraper.close();
+  });
+
+  it("tells a restarted server's samples by a later epoch", async () => {
+    let startedAtS = 1_700_000_000;
+    const port = await serve((_, response) => {
+      response.end(`${PAGE}process_start_time_seconds ${startedAtS}\n`);
+    });
+    const { scraper, samples, until } = record();
+    scraper.setTargets([endpoint(port)]);
+    const last = () => samples.at(-1)?.[1].epoch;
+    await until(() => last() === 1_700_000_000);
+    startedAtS = 1_700_000_900;
+    await until(() => last() === 1_700_000_900);
     await scraper.close();
   });
 
@@ -113,6 +128,7 @@ describe("the scraper", () => {
       [await serve((_, response) => response.writeHead(401).end("no")), "status"],
       [await serve((_, response) => response.writeHead(302, { location: "/" }).end()), "status"],
       [await serve((_, response) => response.end("<html>hello</html>\n")), "empty"],
+      [await serve((_, response) => response.end("process_start_time_seconds 1.7e9\n")), "empty"],
       [refused, "connect"],
       [await serve(() => {}), "timeout"],
       [

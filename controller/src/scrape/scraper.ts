@@ -3,6 +3,7 @@ import { PickerError } from "../errors.ts";
 import type { Endpoint, Sample, ScrapeSpec } from "../model.ts";
 import type { SetTimer } from "../timer.ts";
 import { ScrapeAgents } from "./agents.ts";
+import { EndpointLives } from "./endpoint-lives.ts";
 import { readPage } from "./engines.ts";
 import { describeFailure, failureOf, fetchPage, type PageFailure } from "./page.ts";
 import { PollSchedule, type PollTarget } from "./poll-schedule.ts";
@@ -41,6 +42,8 @@ export interface ScraperOptions {
   readonly onOutcome?: (outcome: ScrapeOutcome) => void;
   /** Monotonic ms; the clock of `Sample.atMs`. */
   readonly nowMs: () => number;
+  /** Ms since the Unix epoch, for restarts that an endpoint does not name itself; absent: they are counted. */
+  readonly wallMs?: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly setTimer: SetTimer;
@@ -79,6 +82,7 @@ class ScheduledScraper implements Scraper {
   readonly #options: ScraperOptions;
   readonly #maxPageBytes: number;
   readonly #agents: ScrapeAgents;
+  readonly #lives: EndpointLives;
   readonly #schedule: PollSchedule<Target>;
   readonly #failed: Record<ScrapeFailure, number> = {
     timeout: 0,
@@ -98,6 +102,7 @@ class ScheduledScraper implements Scraper {
   constructor(options: ScraperOptions) {
     this.#options = options;
     this.#agents = new ScrapeAgents(options.nowMs);
+    this.#lives = new EndpointLives(options.wallMs ?? (() => 0));
     this.#maxPageBytes = options.maxPageBytes ?? MAX_PAGE_BYTES;
     this.#schedule = new PollSchedule({
       poll: (target, signal) => this.#scrape(target, signal),
@@ -119,6 +124,7 @@ class ScheduledScraper implements Scraper {
     });
     this.#schedule.setTargets(targets);
     this.#agents.retain(this.#schedule.targets);
+    this.#lives.retain(new Set(targets.map(({ key }) => key)));
   }
 
   stats(): ScrapeStats {
@@ -145,13 +151,14 @@ class ScheduledScraper implements Scraper {
     let outcome: { failure?: ScrapeFailure; error?: PickerError } = {};
     try {
       const page = await this.#fetch(target, signal);
-      const { sample, adaptersDropped } = readPage(endpoint.spec.engine, page, this.#options.nowMs());
+      const { sample, signs, adaptersDropped } = readPage(endpoint.spec.engine, page, this.#options.nowMs());
       if (signal.aborted) return false;
       // Only the time of arrival: a page without a single wanted metric is another program's.
       if (Object.keys(sample).length === 1) throw new EmptyPage("no metric of this engine on the page");
       this.#succeeded++;
       this.#adaptersDropped += adaptersDropped;
-      this.#options.onSample(endpoint.address, sample);
+      const epoch = this.#lives.epochOf(endpoint.address, endpoint.spec.name, signs);
+      this.#options.onSample(endpoint.address, { ...sample, epoch });
     } catch (cause) {
       if (signal.aborted) return false;
       const failure = classify(cause);
