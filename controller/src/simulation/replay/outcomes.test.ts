@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { ModelRequest } from "../model-request.ts";
-import { Outcomes, percentile } from "./outcomes.ts";
+import { Outcomes, PERCENTILES, percentile } from "./outcomes.ts";
 
 const OBJECTIVES = { ttft: { baseMs: 100, perThousandMs: 50 }, tpotMs: 10 };
 
@@ -41,7 +41,7 @@ describe("the figures of a run", () => {
     outcomes.finish(ended(2000, 3, [1500, 1600, 1640]));
     // One token has no time per token.
     outcomes.finish(ended(4000, 1, [2000, 2200, 2200]));
-    outcomes.reject();
+    outcomes.reject(3000);
     const { ttftP90Ms, ttftP99Ms, tpotP90Ms, e2eP90Ms, ...exact } = outcomes.figures("p");
     assert.deepEqual(exact, {
       policy: "p",
@@ -62,10 +62,34 @@ describe("the figures of a run", () => {
     near(e2eP90Ms, 250 + 0.7);
   });
 
+  it("stand beside what tools report of a run", () => {
+    const outcomes = new Outcomes(OBJECTIVES);
+    for (const atMs of [1000, 1500, 2000]) outcomes.arrive(atMs);
+    outcomes.finish(ended(1000, 11, [1000, 1100, 1200]));
+    outcomes.finish(ended(3000, 5, [1500, 1600, 1700]));
+    outcomes.reject(9000);
+    const summary = outcomes.summary();
+    const { arrived, finished, rejected, good, goodTokens, ttftKept, tpotKept, cachedTokens } = summary;
+    assert.deepEqual(
+      [arrived, finished, rejected, good, goodTokens, ttftKept, tpotKept, cachedTokens],
+      [3, 2, 1, 1, 1011, 2, 1, 1000],
+    );
+    assert.deepEqual([summary.arrivalSpanMs, summary.durationMs], [1000, 700]);
+    const of = (name: "promptTokens" | "e2eMs" | "e2ePerTokenMs" | "rejectedPromptTokens") => {
+      const { mean, min, max, percentiles } = summary[name]!;
+      return [mean, min, max, percentiles[PERCENTILES.indexOf(50)]];
+    };
+    assert.deepEqual(of("promptTokens"), [2000, 1000, 3000, 2000]);
+    assert.deepEqual(of("rejectedPromptTokens"), [9000, 9000, 9000, 9000]);
+    assert.deepEqual(of("e2eMs"), [200, 200, 200, 200]);
+    assert.deepEqual(of("e2ePerTokenMs").slice(1, 3), [200 / 11, 40]);
+    assert.equal(new Outcomes(OBJECTIVES).summary().ttftMs, null);
+  });
+
   it("are no numbers where nothing ended, and nothing counts as good", () => {
     const outcomes = new Outcomes(OBJECTIVES);
     outcomes.arrive(0);
-    outcomes.reject();
+    outcomes.reject(3000);
     const figures = outcomes.figures("p");
     assert.ok(Number.isNaN(figures.ttftMeanMs) && Number.isNaN(figures.tpotP90Ms));
     assert.ok(Number.isNaN(figures.cacheHitRatio) && Number.isNaN(figures.requestsPerSecond));

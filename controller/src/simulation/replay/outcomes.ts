@@ -23,20 +23,69 @@ export interface PolicyFigures {
   readonly rejectedRatio: number;
 }
 
-/** A column of times that grows; 8 bytes each. */
-class Times {
+/** Percentiles of a distribution: those that inference-perf reports. */
+export const PERCENTILES = [0.1, 1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9] as const;
+
+export interface Distribution {
+  readonly mean: number;
+  readonly min: number;
+  readonly max: number;
+  /** At {@link PERCENTILES}, in their order. */
+  readonly percentiles: readonly number[];
+}
+
+/** Of a run, what tools report besides the figures. Null: no request gave one. */
+export interface RunSummary {
+  readonly arrived: number;
+  readonly rejected: number;
+  /** Prompt tokens of the rejected ones. */
+  readonly rejectedPromptTokens: Distribution | null;
+  readonly finished: number;
+  /** Finished within both objectives, and their tokens of prompt and answer. */
+  readonly good: number;
+  readonly goodTokens: number;
+  /** Finished within one of the objectives, whatever the other. */
+  readonly ttftKept: number;
+  readonly tpotKept: number;
+  /** From the first arrival to the last one, and to the last end (NaN: none finished). */
+  readonly arrivalSpanMs: number;
+  readonly durationMs: number;
+  readonly promptTokens: Distribution | null;
+  readonly cachedTokens: number;
+  readonly outputTokens: Distribution | null;
+  readonly ttftMs: Distribution | null;
+  readonly tpotMs: Distribution | null;
+  readonly e2eMs: Distribution | null;
+  /** From arrival to end over the tokens of the answer. */
+  readonly e2ePerTokenMs: Distribution | null;
+}
+
+/** A column of numbers that grows; 8 bytes each, at most 16. */
+class Column {
   #values = new Float64Array(1024);
   #count = 0;
   #sum = 0;
 
-  add(ms: number): void {
+  add(value: number): void {
     if (this.#count === this.#values.length) {
       const larger = new Float64Array(2 * this.#count);
       larger.set(this.#values);
       this.#values = larger;
     }
-    this.#values[this.#count++] = ms;
-    this.#sum += ms;
+    this.#values[this.#count++] = value;
+    this.#sum += value;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get sum(): number {
+    return this.#sum;
+  }
+
+  at(index: number): number {
+    return this.#values[index]!;
   }
 
   get mean(): number {
@@ -46,22 +95,39 @@ class Times {
   sorted(): Float64Array {
     return this.#values.slice(0, this.#count).sort();
   }
+
+  distribution(): Distribution | null {
+    const sorted = this.sorted();
+    if (sorted.length === 0) return null;
+    return {
+      mean: this.mean,
+      min: sorted[0]!,
+      max: sorted.at(-1)!,
+      percentiles: PERCENTILES.map((percent) => percentile(sorted, percent / 100)),
+    };
+  }
 }
 
-/** Counts the requests of one run. */
+/** Counts the requests of one run; 40 bytes each, at most 80. */
 export class Outcomes {
   readonly #objectives: Objectives;
-  readonly #ttft = new Times();
-  readonly #tpot = new Times();
-  readonly #e2e = new Times();
+  readonly #ttft = new Column();
+  readonly #tpot = new Column();
+  readonly #e2e = new Column();
+  readonly #promptColumn = new Column();
+  readonly #outputColumn = new Column();
+  readonly #rejectedColumn = new Column();
   arrived = 0;
   rejected = 0;
   finished = 0;
   #good = 0;
-  #promptTokens = 0;
+  #goodTokens = 0;
+  #ttftKept = 0;
+  #tpotKept = 0;
   #cachedTokens = 0;
   #preemptions = 0;
   #firstArrivalMs = Number.NaN;
+  #lastArrivalMs = Number.NaN;
   #lastEndMs = Number.NaN;
 
   constructor(objectives: Objectives) {
@@ -70,11 +136,13 @@ export class Outcomes {
 
   arrive(atMs: number): void {
     if (this.arrived === 0) this.#firstArrivalMs = atMs;
+    this.#lastArrivalMs = atMs;
     this.arrived++;
   }
 
-  reject(): void {
+  reject(promptTokens: number): void {
     this.rejected++;
+    this.#rejectedColumn.add(promptTokens);
   }
 
   finish(request: ModelRequest): void {
@@ -86,8 +154,16 @@ export class Outcomes {
     this.#e2e.add(request.finishedMs - request.arrivalMs);
     if (later > 0) this.#tpot.add(tpotMs);
     const { ttft, tpotMs: tpotBoundMs } = this.#objectives;
-    if (ttftMs <= ttftBoundMs(ttft, request.promptTokens) && tpotMs <= tpotBoundMs) this.#good++;
-    this.#promptTokens += request.promptTokens;
+    const keepsTtft = ttftMs <= ttftBoundMs(ttft, request.promptTokens);
+    const keepsTpot = tpotMs <= tpotBoundMs;
+    if (keepsTtft) this.#ttftKept++;
+    if (keepsTpot) this.#tpotKept++;
+    if (keepsTtft && keepsTpot) {
+      this.#good++;
+      this.#goodTokens += request.promptTokens + request.outputTokens;
+    }
+    this.#promptColumn.add(request.promptTokens);
+    this.#outputColumn.add(request.outputTokens);
     this.#cachedTokens += request.cachedTokens;
     this.#preemptions += request.preemptions;
     this.#lastEndMs = request.finishedMs;
@@ -104,11 +180,35 @@ export class Outcomes {
       tpotMeanMs: this.#tpot.mean,
       tpotP90Ms: percentile(tpot, 0.9),
       e2eP90Ms: percentile(e2e, 0.9),
-      cacheHitRatio: this.#cachedTokens / this.#promptTokens,
+      cacheHitRatio: this.#cachedTokens / this.#promptColumn.sum,
       preemptions: this.#preemptions,
       goodputRatio: this.#good / this.arrived,
       requestsPerSecond: (1000 * this.finished) / (this.#lastEndMs - this.#firstArrivalMs),
       rejectedRatio: this.rejected / this.arrived,
+    };
+  }
+
+  summary(): RunSummary {
+    const perToken = new Column();
+    for (let i = 0; i < this.#e2e.count; i++) perToken.add(this.#e2e.at(i) / this.#outputColumn.at(i));
+    return {
+      arrived: this.arrived,
+      rejected: this.rejected,
+      rejectedPromptTokens: this.#rejectedColumn.distribution(),
+      finished: this.finished,
+      good: this.#good,
+      goodTokens: this.#goodTokens,
+      ttftKept: this.#ttftKept,
+      tpotKept: this.#tpotKept,
+      arrivalSpanMs: this.#lastArrivalMs - this.#firstArrivalMs,
+      durationMs: this.#lastEndMs - this.#firstArrivalMs,
+      promptTokens: this.#promptColumn.distribution(),
+      cachedTokens: this.#cachedTokens,
+      outputTokens: this.#outputColumn.distribution(),
+      ttftMs: this.#ttft.distribution(),
+      tpotMs: this.#tpot.distribution(),
+      e2eMs: this.#e2e.distribution(),
+      e2ePerTokenMs: perToken.distribution(),
     };
   }
 }

@@ -124,7 +124,7 @@ class Run {
       if (isExplained && this.explanation !== undefined) this.explanation.request = request;
     } else {
       // The server answers at once that it is too long for it.
-      this.outcomes.reject();
+      this.outcomes.reject(asked.promptTokens);
     }
     if (this.outcomes.arrived % PROGRESS_EVERY === 0) onProgress?.(this.outcomes.arrived);
   }
