@@ -39,7 +39,7 @@ const VOCABULARY = [
   "controller/src/timer.ts",
   "controller/src/telemetry/logger.ts",
 ];
-const LAYOUT = "assembly/wire/layout.ts";
+const WIRE = ["assembly/wire/layout.ts", "assembly/wire/profiles.ts"];
 /** Concerns that read the format's constants: the feed writes it, and a source refuses what would not fit. */
 const LAYOUT_READERS = ["sources", "table", "push"];
 
@@ -90,7 +90,7 @@ function mayImport(from: string, to: string): boolean {
   if (concern === undefined || others === undefined || isTest(from)) return true;
   if (concern === "table" && GRPC.test(to)) return false;
   if (!to.includes("/") || (!to.startsWith("controller/") && !to.startsWith("assembly/"))) return true;
-  if (to === LAYOUT) return LAYOUT_READERS.includes(concern);
+  if (WIRE.includes(to)) return LAYOUT_READERS.includes(concern);
   if (VOCABULARY.includes(to)) return true;
   const other = concernOf(to);
   return other === concern || (other !== undefined && others.includes(other));

@@ -4,6 +4,8 @@ import {
   ENDPOINT_ADAPTER_START,
   ENDPOINT_ADDRESS,
   ENDPOINT_AGE_MS,
+  ENDPOINT_CLASSES,
+  ENDPOINT_EPOCH,
   ENDPOINT_FLAGS,
   ENDPOINT_FLAG_DRAINING,
   ENDPOINT_FLAG_READY,
@@ -20,7 +22,7 @@ import {
   ENDPOINT_VALID,
   SECTION_ENDPOINTS,
 } from "../wire/layout";
-import { sectionCount, sectionPtr, sectionStride } from "../wire/reader";
+import { hasPicking, sectionCount, sectionPtr, sectionStride } from "../wire/reader";
 import { fresh } from "./columns";
 import { Ledger } from "./ledger";
 
@@ -50,6 +52,10 @@ export class EndpointColumns {
   rowRemoteRequests: StaticArray<u32> = new StaticArray<u32>(0);
   rowRemoteUncached: StaticArray<u32> = new StaticArray<u32>(0);
   rowRemoteResident: StaticArray<u32> = new StaticArray<u32>(0);
+  /** Starts of the model server that were seen after the first; a change says that what it had cached is gone. */
+  rowEpoch: StaticArray<u32> = new StaticArray<u32>(0);
+  /** One bit a class of its pool, the first one lowest: requests of that class may be sent here. */
+  rowClasses: StaticArray<u32> = new StaticArray<u32>(0);
   /** Ledger account of the row; -1 until `bind`. */
   rowAccount: StaticArray<i32> = new StaticArray<i32>(0);
   /** VALID_* bits as they were sent. */
@@ -80,6 +86,7 @@ export class EndpointColumns {
   protected decodeEndpoints(message: usize): void {
     const count = sectionCount(message, SECTION_ENDPOINTS);
     const stride = sectionStride(message, SECTION_ENDPOINTS);
+    const picking = hasPicking(message);
     this.growRows(count);
     this.endpointCount = count;
     let endpoint = sectionPtr(message, SECTION_ENDPOINTS);
@@ -102,6 +109,8 @@ export class EndpointColumns {
       this.rowRemoteRequests[row] = u32At(endpoint + ENDPOINT_REMOTE_REQUESTS);
       this.rowRemoteUncached[row] = u32At(endpoint + ENDPOINT_REMOTE_UNCACHED_TOKENS);
       this.rowRemoteResident[row] = u32At(endpoint + ENDPOINT_REMOTE_RESIDENT_TOKENS);
+      this.rowEpoch[row] = picking ? u32At(endpoint + ENDPOINT_EPOCH) : 0;
+      this.rowClasses[row] = picking ? u32At(endpoint + ENDPOINT_CLASSES) : 0;
       this.rowAccount[row] = -1;
     }
   }
@@ -125,6 +134,8 @@ export class EndpointColumns {
     this.rowRemoteRequests = fresh<u32>(this.rowRemoteRequests, count);
     this.rowRemoteUncached = fresh<u32>(this.rowRemoteUncached, count);
     this.rowRemoteResident = fresh<u32>(this.rowRemoteResident, count);
+    this.rowEpoch = fresh<u32>(this.rowEpoch, count);
+    this.rowClasses = fresh<u32>(this.rowClasses, count);
     this.rowAccount = fresh<i32>(this.rowAccount, count);
   }
 }

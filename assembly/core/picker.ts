@@ -1,20 +1,10 @@
-import {
-  PROFILE_EPP,
-  PROFILE_LEAST_REQUEST,
-  PROFILE_RANDOM,
-  PROFILE_ROUND_ROBIN,
-  PROFILE_WEIGHTED,
-} from "../wire/layout";
+import { PROFILE_EPP } from "../wire/layout";
 import { Filter } from "./filters/filter";
 import { Ready } from "./filters/ready";
 import { Ledger } from "./ledger";
 import { PickContext } from "./pick_context";
-import { Epp } from "./profiles/epp";
-import { LeastRequest } from "./profiles/least_request";
 import { Profile } from "./profiles/profile";
-import { RandomOrder } from "./profiles/random_order";
-import { RoundRobin } from "./profiles/round_robin";
-import { Weighted } from "./profiles/weighted";
+import { allProfiles } from "./profiles/registry";
 import { Random, shuffled } from "./random";
 import { PickRequest } from "./request";
 import { LAST_SCORER_KIND, scorerOf } from "./scorers/registry";
@@ -35,7 +25,7 @@ export class Picker {
 
   private context: PickContext;
   private ready: Filter = new Ready();
-  private profiles: StaticArray<Profile> = profilesByNumber();
+  private profiles: StaticArray<Profile> = allProfiles();
 
   constructor(seed: u64) {
     this.context = new PickContext(new Random(seed));
@@ -143,15 +133,4 @@ function isAhead(
     if (leftRequests != rightRequests) return leftRequests < rightRequests;
   }
   return shuffled(left, salt) < shuffled(right, salt);
-}
-
-/** By PROFILE_* number, the first one at 0. */
-function profilesByNumber(): StaticArray<Profile> {
-  const profiles = new StaticArray<Profile>(<i32>(PROFILE_WEIGHTED - PROFILE_EPP + 1));
-  profiles[0] = new Epp();
-  profiles[PROFILE_LEAST_REQUEST - PROFILE_EPP] = new LeastRequest();
-  profiles[PROFILE_ROUND_ROBIN - PROFILE_EPP] = new RoundRobin();
-  profiles[PROFILE_RANDOM - PROFILE_EPP] = new RandomOrder();
-  profiles[PROFILE_WEIGHTED - PROFILE_EPP] = new Weighted();
-  return profiles;
 }

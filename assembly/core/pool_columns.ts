@@ -2,11 +2,17 @@ import { f32At, i32At, u16At, u32At, u8At } from "../wire/bytes";
 import { fnv1a64 } from "../wire/hash";
 import {
   AGE_NEVER,
+  DEFAULT_TPOT_MS,
+  DEFAULT_TTFT_BASE_MS,
+  DEFAULT_TTFT_PER_1K_TOKENS_MS,
   ENDPOINT_FLAG_UNMEASURED,
   POOL_API_COUNT,
   POOL_API_START,
   POOL_BODY_LIMIT_BYTES,
   POOL_BODY_WINDOW_BYTES,
+  POOL_CLASS_COUNT,
+  POOL_CLASS_HEADER,
+  POOL_CLASS_START,
   POOL_ENDPOINT_COUNT,
   POOL_ENDPOINT_START,
   POOL_FAILURE_MODE,
@@ -17,6 +23,7 @@ import {
   POOL_NAME,
   POOL_OBJECTIVE_COUNT,
   POOL_OBJECTIVE_START,
+  POOL_PICK_FLAGS,
   POOL_PROFILE,
   POOL_QUEUE_LIMIT,
   POOL_REWRITE_COUNT,
@@ -24,13 +31,16 @@ import {
   POOL_SCORER_COUNT,
   POOL_SCORER_START,
   POOL_STALE_AFTER_MS,
+  POOL_TPOT_MS,
+  POOL_TTFT_BASE_MS,
+  POOL_TTFT_PER_1K_TOKENS_MS,
   SECTION_POOLS,
   VALID_KV_USED,
   VALID_LOAD_COLUMNS,
   VALID_QUEUED,
   VALID_REMOTE,
 } from "../wire/layout";
-import { hasRewrites, sectionCount, sectionPtr, sectionStride } from "../wire/reader";
+import { hasPicking, hasRewrites, sectionCount, sectionPtr, sectionStride } from "../wire/reader";
 import { fresh } from "./columns";
 import { EndpointColumns, isPickable } from "./endpoint_columns";
 
@@ -67,8 +77,19 @@ export class PoolColumns extends EndpointColumns {
   poolApiCount: StaticArray<i32> = new StaticArray<i32>(0);
   poolQueueLimit: StaticArray<f32> = new StaticArray<f32>(0);
   poolKvLimit: StaticArray<f32> = new StaticArray<f32>(0);
+  /** Objective for the time to the first token: this and, for each 1000 tokens of the prompt, the next column. */
+  poolTtftBaseMs: StaticArray<f32> = new StaticArray<f32>(0);
+  poolTtftPer1kTokensMs: StaticArray<f32> = new StaticArray<f32>(0);
+  /** Objective for the time per output token after the first. */
+  poolTpotMs: StaticArray<f32> = new StaticArray<f32>(0);
+  /** POOL_PICK_FLAG_* bits */
+  poolPickFlags: StaticArray<u32> = new StaticArray<u32>(0);
+  poolClassStart: StaticArray<i32> = new StaticArray<i32>(0);
+  poolClassCount: StaticArray<i32> = new StaticArray<i32>(0);
   protected poolNameOffset: StaticArray<u32> = new StaticArray<u32>(0);
   protected poolNameLength: StaticArray<u32> = new StaticArray<u32>(0);
+  protected poolClassHeaderOffset: StaticArray<u32> = new StaticArray<u32>(0);
+  protected poolClassHeaderLength: StaticArray<u32> = new StaticArray<u32>(0);
   protected poolSaturation: StaticArray<f32> = new StaticArray<f32>(0);
 
   /**
@@ -132,10 +153,21 @@ export class PoolColumns extends EndpointColumns {
     return <i32>unchecked(this.poolNameLength[pool]);
   }
 
+  /** Address of the name of the header whose value names a request's class. */
+  classHeaderPtr(pool: i32): usize {
+    return this.heap + unchecked(this.poolClassHeaderOffset[pool]);
+  }
+
+  /** 0: no header names it. */
+  classHeaderBytes(pool: i32): i32 {
+    return <i32>unchecked(this.poolClassHeaderLength[pool]);
+  }
+
   protected decodePools(message: usize): void {
     const count = sectionCount(message, SECTION_POOLS);
     const stride = sectionStride(message, SECTION_POOLS);
     const rewrites = hasRewrites(message);
+    const picking = hasPicking(message);
     this.growPools(count);
     this.poolCount = count;
     let pool = sectionPtr(message, SECTION_POOLS);
@@ -163,6 +195,16 @@ export class PoolColumns extends EndpointColumns {
       this.poolBodyLimit[index] = u32At(pool + POOL_BODY_LIMIT_BYTES);
       this.poolQueueLimit[index] = f32At(pool + POOL_QUEUE_LIMIT);
       this.poolKvLimit[index] = f32At(pool + POOL_KV_LIMIT);
+      this.poolTtftBaseMs[index] = picking ? f32At(pool + POOL_TTFT_BASE_MS) : DEFAULT_TTFT_BASE_MS;
+      this.poolTtftPer1kTokensMs[index] = picking
+        ? f32At(pool + POOL_TTFT_PER_1K_TOKENS_MS)
+        : DEFAULT_TTFT_PER_1K_TOKENS_MS;
+      this.poolTpotMs[index] = picking ? f32At(pool + POOL_TPOT_MS) : DEFAULT_TPOT_MS;
+      this.poolPickFlags[index] = picking ? u32At(pool + POOL_PICK_FLAGS) : 0;
+      this.poolClassStart[index] = picking ? i32At(pool + POOL_CLASS_START) : 0;
+      this.poolClassCount[index] = picking ? i32At(pool + POOL_CLASS_COUNT) : 0;
+      this.poolClassHeaderOffset[index] = picking ? u32At(pool + POOL_CLASS_HEADER) : 0;
+      this.poolClassHeaderLength[index] = picking ? u32At(pool + POOL_CLASS_HEADER + 4) : 0;
     }
   }
 
@@ -190,6 +232,14 @@ export class PoolColumns extends EndpointColumns {
     this.poolBodyLimit = fresh<u32>(this.poolBodyLimit, count);
     this.poolQueueLimit = fresh<f32>(this.poolQueueLimit, count);
     this.poolKvLimit = fresh<f32>(this.poolKvLimit, count);
+    this.poolTtftBaseMs = fresh<f32>(this.poolTtftBaseMs, count);
+    this.poolTtftPer1kTokensMs = fresh<f32>(this.poolTtftPer1kTokensMs, count);
+    this.poolTpotMs = fresh<f32>(this.poolTpotMs, count);
+    this.poolPickFlags = fresh<u32>(this.poolPickFlags, count);
+    this.poolClassStart = fresh<i32>(this.poolClassStart, count);
+    this.poolClassCount = fresh<i32>(this.poolClassCount, count);
+    this.poolClassHeaderOffset = fresh<u32>(this.poolClassHeaderOffset, count);
+    this.poolClassHeaderLength = fresh<u32>(this.poolClassHeaderLength, count);
     this.poolSaturation = fresh<f32>(this.poolSaturation, count);
   }
 }

@@ -34,7 +34,6 @@ import {
   POOL_SCORER_COUNT,
   POOL_SCORER_START,
   PROFILE_EPP,
-  PROFILE_WEIGHTED,
   REFUSED_REFERENCE,
   REFUSED_TOO_MANY_ROWS,
   REFUSED_VALUE,
@@ -52,9 +51,11 @@ import {
   VALID_KV_USED,
 } from "../wire/layout";
 import { fnv1a64 } from "../wire/hash";
+import { PROFILE_LIST } from "../wire/profiles";
 import { checkMessage, sectionCount, sectionPtr, sectionStride } from "../wire/reader";
 import { IdMap } from "./id_map";
 import { NameMap } from "./name_map";
+import { PickingCheck } from "./picking_check";
 import { RoutingCheck } from "./routing_check";
 import { RowCheck } from "./row_check";
 
@@ -68,6 +69,8 @@ export class TableCheck {
   clusters: NameMap = new NameMap();
 
   routing: RoutingCheck = new RoutingCheck();
+
+  private picking: PickingCheck = new PickingCheck();
 
   private rows: RowCheck = new RowCheck();
   private lastPoolOfId: IdMap = new IdMap();
@@ -91,6 +94,7 @@ export class TableCheck {
     if (refusal == ACCEPTED) refusal = this.checkAdapters();
     if (refusal == ACCEPTED) refusal = this.checkScorers();
     if (refusal == ACCEPTED) refusal = this.routing.run(this.rows);
+    if (refusal == ACCEPTED) refusal = this.picking.run(this.rows);
     return refusal;
   }
 
@@ -109,7 +113,7 @@ export class TableCheck {
       if (u32At(pool + POOL_SCORER_COUNT) > MAX_POOL_SCORERS) return REFUSED_TOO_MANY_ROWS;
       if (!rows.takesRun(pool + POOL_OBJECTIVE_START, SECTION_OBJECTIVES)) return REFUSED_REFERENCE;
       const profile = u16At(pool + POOL_PROFILE);
-      if (profile < PROFILE_EPP || profile > PROFILE_WEIGHTED) return REFUSED_VALUE;
+      if (profile < PROFILE_EPP || profile > <u32>PROFILE_LIST.length) return REFUSED_VALUE;
       if (u8At(pool + POOL_FAILURE_MODE) > FAILURE_MODE_FAIL_OPEN) return REFUSED_VALUE;
       const queueLimit = f32At(pool + POOL_QUEUE_LIMIT);
       if (!isFinite<f32>(queueLimit) || queueLimit <= 0) return REFUSED_VALUE;

@@ -1,11 +1,6 @@
 import { Text } from "../abi/text";
-import {
-  PROFILE_EPP,
-  PROFILE_LEAST_REQUEST,
-  PROFILE_RANDOM,
-  PROFILE_ROUND_ROBIN,
-  PROFILE_WEIGHTED,
-} from "../wire/layout";
+import { PROFILE_EPP } from "../wire/layout";
+import { PROFILE_LIST } from "../wire/profiles";
 
 const SCORED: i32 = 0;
 const TIED: i32 = 1;
@@ -28,22 +23,14 @@ export class PickReasons {
 }
 
 function allTexts(): StaticArray<Text> {
-  const texts = new StaticArray<Text>(<i32>(PROFILE_WEIGHTED - PROFILE_EPP + 1) * WAYS);
-  for (let profile = PROFILE_EPP; profile <= PROFILE_WEIGHTED; profile++) {
-    const first = <i32>(profile - PROFILE_EPP) * WAYS;
-    const name = nameOf(profile);
+  const texts = new StaticArray<Text>(PROFILE_LIST.length * WAYS);
+  for (let place = 0; place < PROFILE_LIST.length; place++) {
+    const first = place * WAYS;
+    const name = PROFILE_LIST[place];
     texts[first + SCORED] = new Text(name + ":scored");
     texts[first + TIED] = new Text(name + ":tied");
     texts[first + ONLY] = new Text(name + ":only");
     texts[first + BLIND] = new Text(name + ":blind");
   }
   return texts;
-}
-
-/** As the pools file spells it. */
-function nameOf(profile: u32): string {
-  if (profile == PROFILE_LEAST_REQUEST) return "least-request";
-  if (profile == PROFILE_ROUND_ROBIN) return "round-robin";
-  if (profile == PROFILE_RANDOM) return "random";
-  return profile == PROFILE_WEIGHTED ? "weighted" : "epp";
 }

@@ -35,6 +35,7 @@ export const HEADER_VERSION: u32 = 4;
 /** Bytes before the section directory: HEADER_FIXED_BYTES, in every message of this version. */
 export const HEADER_HEADER_BYTES: u32 = 6;
 export const HEADER_KIND: u32 = 8;
+/** TABLE_FLAG_* bits of a table; 0 in other messages. */
 export const HEADER_FLAGS: u32 = 10;
 export const HEADER_TOTAL_BYTES: u32 = 12;
 /** Identity of the writer's life: its start in ms since the Unix epoch. A later start is newer. */
@@ -89,11 +90,18 @@ export const SECTION_TARGETS: u32 = 9;
 export const SECTION_APIS: u32 = 10;
 export const SECTION_ROUTES: u32 = 11;
 export const SECTION_ROUTE_POOLS: u32 = 12;
+export const SECTION_CLASSES: u32 = 13;
+export const TABLE_SECTIONS: u32 = 14;
 /**
- * TARGETS and what follows came at one time, with REWRITES' rows and POOL_STRIDE. A table of fewer sections than
+ * TARGETS to ROUTE_POOLS came at one time, with REWRITES' rows and POOL_STRIDE_V1. A table of fewer sections than
  * these has none of it, whatever its REWRITES and its pools' bytes from POOL_STRIDE_V0 on hold.
  */
-export const TABLE_SECTIONS: u32 = 13;
+export const TABLE_SECTIONS_V1: u32 = 13;
+/**
+ * CLASSES came with the columns of pools from POOL_STRIDE_V1 on and of endpoints from ENDPOINT_STRIDE_V1 on. A table
+ * without this flag, or of fewer sections than TABLE_SECTIONS, has none of them.
+ */
+export const TABLE_FLAG_PICKING: u32 = 1;
 
 /*  POOLS: one row a pool. `start, count` name a run of rows in another section; the runs of one
  *  section do not overlap, so that a reader's work is bounded by the rows that were sent.
@@ -104,6 +112,9 @@ export const TABLE_SECTIONS: u32 = 13;
  *  | objectives   | queue      | kv         | rewrites    | apis        |
  *  | start, count | limit f32  | limit f32  | start, count| start, count|
  *                                            64            72            80
+ *   80         84            88        92        96            104           112
+ *  | TTFT base | TTFT per 1k | TPOT    | pick    | classes     | class header |
+ *  | ms f32    | tokens, f32 | ms f32  | flags   | start, count| string       |
  */
 /** `namespace/name` */
 export const POOL_NAME: u32 = 0;
@@ -132,9 +143,30 @@ export const POOL_REWRITE_START: u32 = 64;
 export const POOL_REWRITE_COUNT: u32 = 68;
 export const POOL_API_START: u32 = 72;
 export const POOL_API_COUNT: u32 = 76;
-export const POOL_STRIDE: u32 = 80;
-/** Of tables of fewer than TABLE_SECTIONS sections. */
+/** Objective for the time to the first token: this, f32 > 0, … */
+export const POOL_TTFT_BASE_MS: u32 = 80;
+/** … and this for each 1000 tokens of the prompt, f32 >= 0. */
+export const POOL_TTFT_PER_1K_TOKENS_MS: u32 = 84;
+/** Objective for the time per output token after the first, f32 > 0. */
+export const POOL_TPOT_MS: u32 = 88;
+/** POOL_PICK_FLAG_* bits */
+export const POOL_PICK_FLAGS: u32 = 92;
+export const POOL_CLASS_START: u32 = 96;
+export const POOL_CLASS_COUNT: u32 = 100;
+/** Header whose value names a request's class, in lower case; 0 bytes: none does. */
+export const POOL_CLASS_HEADER: u32 = 104;
+export const POOL_STRIDE: u32 = 112;
+/** Of tables without TABLE_FLAG_PICKING. */
+export const POOL_STRIDE_V1: u32 = 80;
+/** Of tables of fewer than TABLE_SECTIONS_V1 sections. */
 export const POOL_STRIDE_V0: u32 = 64;
+
+/** Objectives of a table without TABLE_FLAG_PICKING. */
+export const DEFAULT_TTFT_BASE_MS: f32 = 1000;
+export const DEFAULT_TTFT_PER_1K_TOKENS_MS: f32 = 62.5;
+export const DEFAULT_TPOT_MS: f32 = 40;
+/** Any objective is at most this long: eleven days. */
+export const MAX_OBJECTIVE_MS: f32 = 1000000000;
 
 /** The request waits for its body; without this bit the pool is picked by headers and load. */
 export const POOL_FLAG_READ_BODY: u32 = 1;
@@ -149,15 +181,29 @@ export const POOL_FLAG_ADD_USAGE: u32 = 16;
 /** The pool is one of a row in ROUTES: the request's model chooses among them. */
 export const POOL_FLAG_BY_MODEL: u32 = 32;
 
+/** The request's headers may state its objectives. */
+export const POOL_PICK_FLAG_OBJECTIVE_HEADERS: u32 = 1;
+/** A request header may name the endpoints to pick from. */
+export const POOL_PICK_FLAG_SUBSET_HEADER: u32 = 2;
+/** Dynamic metadata may name the endpoints to pick from. */
+export const POOL_PICK_FLAG_SUBSET_METADATA: u32 = 4;
+/** A request's session token names the endpoint that served it before. */
+export const POOL_PICK_FLAG_SESSION: u32 = 8;
+
 export const FAILURE_MODE_FAIL_CLOSE: u32 = 0;
 export const FAILURE_MODE_FAIL_OPEN: u32 = 1;
 
+/** Names are in `profiles.ts`, at their number less 1. */
 export const PROFILE_EPP: u32 = 1;
 export const PROFILE_LEAST_REQUEST: u32 = 2;
 export const PROFILE_ROUND_ROBIN: u32 = 3;
 export const PROFILE_RANDOM: u32 = 4;
 /** The pool's own mix: its rows in SCORERS. */
 export const PROFILE_WEIGHTED: u32 = 5;
+export const PROFILE_NET_GOODPUT: u32 = 6;
+export const PROFILE_MARGINAL_COST: u32 = 7;
+export const PROFILE_LMETRIC: u32 = 8;
+export const PROFILE_STICKY: u32 = 9;
 
 /*  ENDPOINTS: one row an endpoint, a pool's rows side by side.
  *   0        8         16       24     28     32      36      40       44        48
@@ -166,6 +212,9 @@ export const PROFILE_WEIGHTED: u32 = 5;
  *   52         56         60             68        72          76        80
  *  | kv block | max      | adapters     | remote  | remote    | remote
  *  | tokens   | adapters | start, count | requests| uncached  | resident tokens
+ *   80        84        88
+ *  | restarts | classes |
+ *  | u32      | bits    |
  */
 /** FNV-1a, 64 bits, of the address: the same endpoint for every controller and in every pool. */
 export const ENDPOINT_ID: u32 = 0;
@@ -188,7 +237,13 @@ export const ENDPOINT_ADAPTER_COUNT: u32 = 64;
 export const ENDPOINT_REMOTE_REQUESTS: u32 = 68;
 export const ENDPOINT_REMOTE_UNCACHED_TOKENS: u32 = 72;
 export const ENDPOINT_REMOTE_RESIDENT_TOKENS: u32 = 76;
-export const ENDPOINT_STRIDE: u32 = 80;
+/** Counts up when the model server starts anew: what was cached is gone. */
+export const ENDPOINT_EPOCH: u32 = 80;
+/** One bit a class of the pool, the first one lowest: requests of that class may be sent here. */
+export const ENDPOINT_CLASSES: u32 = 84;
+export const ENDPOINT_STRIDE: u32 = 88;
+/** Of tables without TABLE_FLAG_PICKING. */
+export const ENDPOINT_STRIDE_V1: u32 = 80;
 
 export const AGE_NEVER: u32 = 0xffffffff;
 
@@ -307,6 +362,25 @@ export const ROUTE_STRIDE: u32 = 16;
 /*  ROUTE_POOLS  | pool index u32 |  each pool at most once a route */
 export const ROUTE_POOL_INDEX: u32 = 0;
 export const ROUTE_POOL_STRIDE: u32 = 4;
+
+/*  CLASSES: requests of a pool that go to some of its endpoints only.
+ *   0               8       12           16           20
+ *  | header's value | kind  | fewest     | most       |
+ *  | string         | u32   | tokens u32 | tokens u32 |  fewest <= most; 0 and 0 but for CLASS_LENGTH
+ */
+/** Of CLASS_HEADER: the value that asks for it; 0 bytes: any other value, and none. Empty but for CLASS_HEADER. */
+export const CLASS_VALUE: u32 = 0;
+export const CLASS_KIND: u32 = 8;
+/** Of CLASS_LENGTH: tokens of the prompt, and both ends are in the class. */
+export const CLASS_MIN_TOKENS: u32 = 12;
+export const CLASS_MAX_TOKENS: u32 = 16;
+export const CLASS_STRIDE: u32 = 20;
+/** By the value of the pool's class header; of equal values, the first. */
+export const CLASS_HEADER: u32 = 1;
+/** By the length of the prompt; of several that hold it, the first. */
+export const CLASS_LENGTH: u32 = 2;
+/** Rows of one pool: each is a bit of ENDPOINT_CLASSES. */
+export const MAX_POOL_CLASSES: u32 = 32;
 
 // --- report: from an Envoy to the controller; header epoch and sequence name the table applied ----
 export const REPORT_SECTION_IDENTITY: u32 = 0;

@@ -8,15 +8,18 @@ import {
   ACCOUNT_STRIDE,
   ADAPTER_STRIDE,
   API_STRIDE,
+  CLASS_STRIDE,
   CLUSTER_STRIDE,
   COUNT_STRIDE,
   DIRECTORY_ENTRY_BYTES,
   ENDPOINT_STRIDE,
+  ENDPOINT_STRIDE_V1,
   ENTRY_COUNT,
   ENTRY_OFFSET,
   ENTRY_STRIDE,
   HEADER_EPOCH,
   HEADER_FIXED_BYTES,
+  HEADER_FLAGS,
   HEADER_HEADER_BYTES,
   HEADER_KIND,
   HEADER_MAGIC,
@@ -43,6 +46,7 @@ import {
   OBJECTIVE_STRIDE,
   POOL_STRIDE,
   POOL_STRIDE_V0,
+  POOL_STRIDE_V1,
   POOL_TERMS_STRIDE,
   REFUSED_FOREIGN_ENDIAN,
   REFUSED_HEADER,
@@ -63,6 +67,7 @@ import {
   SCORER_STRIDE,
   SECTION_ADAPTERS,
   SECTION_APIS,
+  SECTION_CLASSES,
   SECTION_CLUSTERS,
   SECTION_ENDPOINTS,
   SECTION_MODELS,
@@ -74,33 +79,39 @@ import {
   SECTION_SCORERS,
   SECTION_STRINGS,
   SECTION_TARGETS,
+  TABLE_FLAG_PICKING,
   TABLE_SECTIONS,
+  TABLE_SECTIONS_V1,
   TALLY_STRIDE,
   TARGET_STRIDE,
   VERSION,
 } from "./layout";
 
-/**
- * Of a table of so many sections, the ones that are left alone: those that this reader does not know, and in
- * a table of fewer sections than TABLE_SECTIONS those that came with its last ones.
- */
-function isLeftAlone(section: u32, sections: u32): bool {
-  if (sections >= TABLE_SECTIONS) return section >= TABLE_SECTIONS;
-  return section == SECTION_REWRITES || section > SECTION_STRINGS;
+/** What a table's writer knew: 0, 1 with the sections of TABLE_SECTIONS_V1, 2 with TABLE_FLAG_PICKING too. */
+@inline function generationOf(ptr: usize): u32 {
+  const sections = load<u32>(ptr + HEADER_SECTION_COUNT);
+  if (sections < TABLE_SECTIONS_V1) return 0;
+  return sections >= TABLE_SECTIONS && load<u16>(ptr + HEADER_FLAGS) & TABLE_FLAG_PICKING ? 2 : 1;
+}
+
+/** Sections that are left alone in a table of this generation: those that its writer knew nothing of, or knows more of. */
+function isLeftAlone(section: u32, generation: u32): bool {
+  if (generation == 0) return section == SECTION_REWRITES || section > SECTION_STRINGS;
+  return section >= (generation == 1 ? TABLE_SECTIONS_V1 : TABLE_SECTIONS);
 }
 
 /**
- * Shortest row that holds every column this reader knows, in a message of so many sections; 0 for a section
- * it leaves alone.
+ * Shortest row that holds every column this reader knows, in a message whose table is of this generation; 0 for a
+ * section it leaves alone.
  */
-function minimumStride(kind: u32, section: u32, sections: u32): u32 {
+function minimumStride(kind: u32, section: u32, generation: u32): u32 {
   if (kind == KIND_TABLE) {
-    if (isLeftAlone(section, sections)) return 0;
+    if (isLeftAlone(section, generation)) return 0;
     switch (section) {
       case SECTION_POOLS:
-        return sections < TABLE_SECTIONS ? POOL_STRIDE_V0 : POOL_STRIDE;
+        return generation == 2 ? POOL_STRIDE : generation == 1 ? POOL_STRIDE_V1 : POOL_STRIDE_V0;
       case SECTION_ENDPOINTS:
-        return ENDPOINT_STRIDE;
+        return generation == 2 ? ENDPOINT_STRIDE : ENDPOINT_STRIDE_V1;
       case SECTION_CLUSTERS:
         return CLUSTER_STRIDE;
       case SECTION_MODELS:
@@ -123,6 +134,8 @@ function minimumStride(kind: u32, section: u32, sections: u32): u32 {
         return ROUTE_STRIDE;
       case SECTION_ROUTE_POOLS:
         return ROUTE_POOL_STRIDE;
+      case SECTION_CLASSES:
+        return CLASS_STRIDE;
     }
     return 0;
   }
@@ -153,8 +166,8 @@ function minimumStride(kind: u32, section: u32, sections: u32): u32 {
 }
 
 /** Most rows of a section; a section that this reader leaves alone is bounded by the message alone. */
-function maximumRows(kind: u32, section: u32, sections: u32): u32 {
-  if (minimumStride(kind, section, sections) <= 1) return MAX_MESSAGE_BYTES;
+function maximumRows(kind: u32, section: u32, generation: u32): u32 {
+  if (minimumStride(kind, section, generation) <= 1) return MAX_MESSAGE_BYTES;
   if (kind == KIND_TABLE) {
     if (section == SECTION_POOLS) return MAX_POOLS;
     if (section == SECTION_ENDPOINTS) return MAX_ENDPOINTS;
@@ -201,14 +214,15 @@ export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
   if (sections > MAX_SECTIONS) return REFUSED_HEADER;
   const bodyStart = <u64>HEADER_FIXED_BYTES + <u64>sections * DIRECTORY_ENTRY_BYTES;
   if (bodyStart > bytes) return REFUSED_SECTION;
+  const generation = generationOf(ptr);
   for (let section: u32 = 0; section < sections; section++) {
     const entry = ptr + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
     const offset = load<u32>(entry + ENTRY_OFFSET);
     const count = load<u32>(entry + ENTRY_COUNT);
     const stride: u32 = load<u16>(entry + ENTRY_STRIDE);
-    if (stride < minimumStride(kind, section, sections) || stride > MAX_STRIDE) return REFUSED_SECTION;
+    if (stride < minimumStride(kind, section, generation) || stride > MAX_STRIDE) return REFUSED_SECTION;
     if (isStrings(kind, section) && stride != 1) return REFUSED_SECTION;
-    if (count > maximumRows(kind, section, sections)) return REFUSED_TOO_MANY_ROWS;
+    if (count > maximumRows(kind, section, generation)) return REFUSED_TOO_MANY_ROWS;
     if (<u64>offset + <u64>count * stride > bytes) return REFUSED_SECTION;
     if (count != 0 && <u64>offset < bodyStart) return REFUSED_SECTION;
   }
@@ -217,14 +231,18 @@ export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
 
 /** The checked table has rewrites, APIs and routes, and its pools name them. */
 export function hasRewrites(ptr: usize): bool {
-  return load<u32>(ptr + HEADER_SECTION_COUNT) >= TABLE_SECTIONS;
+  return generationOf(ptr) >= 1;
+}
+
+/** The checked table has classes, and its pools and endpoints the columns that came with them. */
+export function hasPicking(ptr: usize): bool {
+  return generationOf(ptr) >= 2;
 }
 
 /** Directory entry of `section` in a checked message; 0 if the writer did not know the section. */
 function entryOf(ptr: usize, section: u32): usize {
-  const sections = load<u32>(ptr + HEADER_SECTION_COUNT);
-  if (section >= sections) return 0;
-  if (load<u16>(ptr + HEADER_KIND) == KIND_TABLE && isLeftAlone(section, sections)) return 0;
+  if (section >= load<u32>(ptr + HEADER_SECTION_COUNT)) return 0;
+  if (load<u16>(ptr + HEADER_KIND) == KIND_TABLE && isLeftAlone(section, generationOf(ptr))) return 0;
   return ptr + HEADER_FIXED_BYTES + section * DIRECTORY_ENTRY_BYTES;
 }
 

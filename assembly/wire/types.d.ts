@@ -3,4 +3,5 @@ declare type u8 = number;
 declare type u16 = number;
 declare type u32 = number;
 declare type i32 = number;
+declare type f32 = number;
 declare type StaticArray<T> = readonly T[];

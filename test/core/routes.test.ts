@@ -133,10 +133,10 @@ test("an older writer's table, which has no such sections, has no rewrites, path
   // What a pool's row holds behind the older stride is another's business there.
   const entry = L.HEADER_FIXED_BYTES + L.SECTION_POOLS * L.DIRECTORY_ENTRY_BYTES;
   const row = view.getUint32(entry + L.ENTRY_OFFSET, true);
-  for (let at = L.POOL_STRIDE_V0; at < L.POOL_STRIDE; at += 4) view.setUint32(row + at, 0xa5a5a5a5, true);
+  for (let at = L.POOL_STRIDE_V0; at < L.POOL_STRIDE_V1; at += 4) view.setUint32(row + at, 0xa5a5a5a5, true);
   const core = new Core();
   assert.equal(core.decode(bytes), L.REFUSED_REFERENCE);
-  view.setUint32(L.HEADER_SECTION_COUNT, L.TABLE_SECTIONS - 1, true);
+  view.setUint32(L.HEADER_SECTION_COUNT, L.TABLE_SECTIONS_V1 - 1, true);
   assert.equal(core.decode(bytes), L.ACCEPTED);
   const routes = new Routing(core);
   assert.equal(routes.draw(0, "m"), undefined);

@@ -6,12 +6,18 @@ import {
   ADAPTER_STRIDE,
   AGE_NEVER,
   API_STRIDE,
+  CLASS_STRIDE,
   CLUSTER_STRIDE,
+  DEFAULT_TPOT_MS,
+  DEFAULT_TTFT_BASE_MS,
+  DEFAULT_TTFT_PER_1K_TOKENS_MS,
   DIRECTORY_ENTRY_BYTES,
   ENDPOINT_ADAPTER_COUNT,
   ENDPOINT_ADAPTER_START,
   ENDPOINT_ADDRESS,
   ENDPOINT_AGE_MS,
+  ENDPOINT_CLASSES,
+  ENDPOINT_EPOCH,
   ENDPOINT_FLAGS,
   ENDPOINT_FLAG_READY,
   ENDPOINT_ID,
@@ -27,6 +33,7 @@ import {
   ENTRY_STRIDE,
   HEADER_EPOCH,
   HEADER_FIXED_BYTES,
+  HEADER_FLAGS,
   HEADER_HEADER_BYTES,
   HEADER_KIND,
   HEADER_MAGIC,
@@ -49,6 +56,9 @@ import {
   POOL_QUEUE_LIMIT,
   POOL_STALE_AFTER_MS,
   POOL_STRIDE,
+  POOL_TPOT_MS,
+  POOL_TTFT_BASE_MS,
+  POOL_TTFT_PER_1K_TOKENS_MS,
   PROFILE_EPP,
   REWRITE_STRIDE,
   ROUTE_POOL_STRIDE,
@@ -59,6 +69,7 @@ import {
   SECTION_MODELS,
   SECTION_POOLS,
   SECTION_STRINGS,
+  TABLE_FLAG_PICKING,
   TABLE_SECTIONS,
   TARGET_STRIDE,
   VALID_ADAPTERS,
@@ -81,6 +92,10 @@ export class EndpointFixture {
   kvUsed: f32 = -1;
   remoteRequests: i32 = -1;
   maxAdapters: i32 = -1;
+  /** Starts of the server that were seen after the first. */
+  restarts: u32 = 0;
+  /** One bit a class. */
+  classes: u32 = 0;
   adapterNames: string[] = [];
   adapterStates: u32[] = [];
 
@@ -115,6 +130,9 @@ export class EndpointFixture {
 export class TableBuilder {
   endpoints: EndpointFixture[] = [];
   profile: u32 = PROFILE_EPP;
+  ttftBaseMs: f32 = DEFAULT_TTFT_BASE_MS;
+  ttftPer1kTokensMs: f32 = DEFAULT_TTFT_PER_1K_TOKENS_MS;
+  tpotMs: f32 = DEFAULT_TPOT_MS;
   /** Models of the pool that are adapters. */
   adapterModels: string[] = [];
   /** Models of the pool that are none. */
@@ -152,6 +170,7 @@ export class TableBuilder {
       API_STRIDE,
       ROUTE_STRIDE,
       ROUTE_POOL_STRIDE,
+      CLASS_STRIDE,
     ];
     const starts: u32[] = [];
     for (let section: u32 = 0; section < TABLE_SECTIONS; section++) {
@@ -185,6 +204,7 @@ export class TableBuilder {
     putU16(base + HEADER_VERSION, VERSION);
     putU16(base + HEADER_HEADER_BYTES, HEADER_FIXED_BYTES);
     putU16(base + HEADER_KIND, KIND_TABLE);
+    putU16(base + HEADER_FLAGS, TABLE_FLAG_PICKING);
     putU32(base + HEADER_TOTAL_BYTES, total);
     putU64(base + HEADER_EPOCH, 1);
     putU64(base + HEADER_SEQUENCE, 1);
@@ -200,6 +220,9 @@ export class TableBuilder {
     putU32(pool + POOL_STALE_AFTER_MS, 1500);
     putF32(pool + POOL_QUEUE_LIMIT, 5);
     putF32(pool + POOL_KV_LIMIT, 0.8);
+    putF32(pool + POOL_TTFT_BASE_MS, this.ttftBaseMs);
+    putF32(pool + POOL_TTFT_PER_1K_TOKENS_MS, this.ttftPer1kTokensMs);
+    putF32(pool + POOL_TPOT_MS, this.tpotMs);
   }
 
   private putEndpoints(rows: usize, adapterRows: usize): void {
@@ -223,6 +246,8 @@ export class TableBuilder {
       putF32(row + ENDPOINT_KV_USED, endpoint.kvUsed);
       putU32(row + ENDPOINT_REMOTE_REQUESTS, endpoint.remoteRequests);
       putU32(row + ENDPOINT_MAX_ADAPTERS, endpoint.maxAdapters);
+      putU32(row + ENDPOINT_EPOCH, endpoint.restarts);
+      putU32(row + ENDPOINT_CLASSES, endpoint.classes);
       putU32(row + ENDPOINT_ADAPTER_START, adapter);
       putU32(row + ENDPOINT_ADAPTER_COUNT, endpoint.adapterNames.length);
       for (let at = 0; at < endpoint.adapterNames.length; at++, adapter++) {

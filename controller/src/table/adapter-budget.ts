@@ -48,6 +48,14 @@ function addRewritesAndApis({ rewrites, apis }: PoolRow, heap: Heap): number {
   return bytes + apis.length * L.API_STRIDE;
 }
 
+/** Bytes of the rows. */
+function addClasses({ picking }: PoolRow, heap: Heap): number {
+  if (picking === undefined) return 0;
+  heap.add(picking.classHeader);
+  for (const row of picking.classes) if ("header" in row) heap.add(row.header);
+  return picking.classes.length * L.CLASS_STRIDE;
+}
+
 /** What a message leaves beside these, without any adapters; below 0 where they do not fit. */
 export function roomBytes(pools: readonly PoolRow[], routes: readonly RouteRow[]): number {
   const heap = new Heap();
@@ -72,7 +80,7 @@ function addAllButAdapters(pools: readonly PoolRow[], routes: readonly RouteRow[
       heap.add(address);
       heap.add(name);
     }
-    bytes += addRewritesAndApis(pool, heap);
+    bytes += addRewritesAndApis(pool, heap) + addClasses(pool, heap);
   }
   for (const route of routes) {
     heap.add(route.name);

@@ -10,7 +10,7 @@ export function readPoolRouting(
   at: number,
   path: string,
 ): Pick<PoolRow, "rewrites" | "apis"> {
-  if (reader.sectionCount < L.TABLE_SECTIONS) return { rewrites: [], apis: [] };
+  if (reader.sectionCount < L.TABLE_SECTIONS_V1) return { rewrites: [], apis: [] };
   const rules = reader.run(L.SECTION_REWRITES, at + L.POOL_REWRITE_START, at + L.POOL_REWRITE_COUNT, path);
   const apis = reader.run(L.SECTION_APIS, at + L.POOL_API_START, at + L.POOL_API_COUNT, path);
   if (apis.length > L.MAX_POOL_APIS) {

@@ -1,35 +1,12 @@
 import * as L from "../../../assembly/wire/layout.ts";
+import { readEndpointPicking, readPicking } from "./decode-picking.ts";
 import { readPoolRouting, readRoutes } from "./decode-routing.ts";
 import { fnv1a64 } from "./hash.ts";
 import { ADDRESS, PROFILE_NAMES, SCORER_NAMES } from "./names.ts";
-import { MessageReader, requireNew, type SectionRule } from "./reader.ts";
+import { MessageReader, requireNew } from "./reader.ts";
 import type { AdapterRow, EndpointRow, ModelRow, PoolRow, TableRows } from "./rows.ts";
+import { TABLE_RULES, tableGeneration } from "./table-sections.ts";
 import { WireError } from "./wire-error.ts";
-
-/** Sections that are left alone in a table that does not have all of them. */
-const WHOLE_TABLE = { sections: L.TABLE_SECTIONS } as const;
-
-/** In the order of the SECTION_* numbers. */
-const SECTIONS: readonly SectionRule[] = [
-  {
-    name: "pools",
-    minStride: L.POOL_STRIDE,
-    maxRows: L.MAX_POOLS,
-    before: { sections: L.TABLE_SECTIONS, minStride: L.POOL_STRIDE_V0 },
-  },
-  { name: "endpoints", minStride: L.ENDPOINT_STRIDE, maxRows: L.MAX_ENDPOINTS },
-  { name: "clusters", minStride: L.CLUSTER_STRIDE, maxRows: L.MAX_ROWS },
-  { name: "models", minStride: L.MODEL_STRIDE, maxRows: L.MAX_ROWS },
-  { name: "adapters", minStride: L.ADAPTER_STRIDE, maxRows: L.MAX_ROWS },
-  { name: "objectives", minStride: L.OBJECTIVE_STRIDE, maxRows: L.MAX_ROWS },
-  { name: "scorers", minStride: L.SCORER_STRIDE, maxRows: L.MAX_ROWS },
-  { name: "rewrites", minStride: L.REWRITE_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
-  { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
-  { name: "targets", minStride: L.TARGET_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
-  { name: "apis", minStride: L.API_STRIDE, maxRows: L.MAX_APIS, before: WHOLE_TABLE },
-  { name: "routes", minStride: L.ROUTE_STRIDE, maxRows: L.MAX_ROUTES, before: WHOLE_TABLE },
-  { name: "routePools", minStride: L.ROUTE_POOL_STRIDE, maxRows: L.MAX_ROWS, before: WHOLE_TABLE },
-];
 
 /**
  * Reads a table back into rows, with every check that the filter makes: for tests and for looking at
@@ -37,7 +14,7 @@ const SECTIONS: readonly SectionRule[] = [
  * @throws WireError with the REFUSED_* number, the value and the bound.
  */
 export function decodeTable(bytes: Uint8Array): TableRows {
-  const reader = new MessageReader(bytes, L.KIND_TABLE, SECTIONS, L.SECTION_STRINGS);
+  const reader = new MessageReader(bytes, L.KIND_TABLE, TABLE_RULES, L.SECTION_STRINGS, tableGeneration);
   const clusters = readClusters(reader);
   const pools: PoolRow[] = [];
   const names = new Set<string>();
@@ -81,7 +58,7 @@ function readPool(reader: MessageReader, index: number, clusters: readonly strin
   const profileNumber = view.getUint16(at + L.POOL_PROFILE, true);
   const profile = PROFILE_NAMES.get(profileNumber);
   if (profile === undefined) {
-    throw new WireError(L.REFUSED_VALUE, `${path}.profile`, profileNumber, L.PROFILE_WEIGHTED);
+    throw new WireError(L.REFUSED_VALUE, `${path}.profile`, profileNumber, PROFILE_NAMES.size);
   }
   const failureMode = view.getUint8(at + L.POOL_FAILURE_MODE);
   if (failureMode > L.FAILURE_MODE_FAIL_OPEN) {
@@ -130,6 +107,7 @@ function readPool(reader: MessageReader, index: number, clusters: readonly strin
         };
       }),
     ...readPoolRouting(reader, at, path),
+    ...readPicking(reader, at, path),
   };
 }
 
@@ -217,6 +195,7 @@ function readEndpoint(reader: MessageReader, row: number): EndpointRow {
             residentTokens: view.getUint32(at + L.ENDPOINT_REMOTE_RESIDENT_TOKENS, true),
           },
         }),
+    ...readEndpointPicking(reader, at),
   };
 }
 

@@ -1,10 +1,12 @@
 import * as L from "../../../assembly/wire/layout.ts";
+import { PROFILE_LIST, profileNumber } from "../../../assembly/wire/profiles.ts";
 import { PickerError } from "../errors.ts";
 import { checkRows, refuseRepeated } from "./checks.ts";
+import { checkClasses, hasPicking, PickingWriter, placePicking } from "./encode-picking.ts";
 import { checkRouting, placePoolRouting, placeRoutes, RoutingWriter } from "./encode-routing.ts";
 import { fnv1a64 } from "./hash.ts";
 import { MessageWriter, StringHeap } from "./message.ts";
-import { ADDRESS, PROFILE_NUMBERS, SCORER_NUMBERS } from "./names.ts";
+import { ADDRESS, SCORER_NUMBERS } from "./names.ts";
 import type { EndpointRow, PoolRow, RemoteLoad, TableRows } from "./rows.ts";
 
 const U32_MAX = 0xffffffff;
@@ -32,7 +34,7 @@ function sum(pools: readonly PoolRow[], count: (pool: PoolRow) => number): numbe
  * string is stored once.
  * @throws PickerError TABLE_BOUND for more rows or bytes than the format allows, TABLE_VALUE for a
  * number outside its column, a pool's or cluster's name that is empty or occurs twice, a scorer that a pool
- * names twice, two endpoints of one pool with the same address, an id that is not the hash of its address, an
+ * names twice, a profile that is not listed, two endpoints of one pool with the same address, an id that is not the hash of its address, an
  * address that a pick list cannot carry, or what `checkRouting` refuses.
  */
 export function encodeTable(rows: TableRows): EncodedTable {
@@ -61,12 +63,15 @@ export function encodeTable(rows: TableRows): EncodedTable {
     pools.flatMap((pool) => pool.clusters),
   );
   const routing = checkRouting(rows);
+  const picking = hasPicking(rows);
+  const classes = checkClasses(rows);
+  const endpointStride = picking ? L.ENDPOINT_STRIDE : L.ENDPOINT_STRIDE_V1;
   const heap = new StringHeap();
   collectStrings(pools, heap);
   placeRoutes(rows.routes, heap);
-  const writer = new MessageWriter(L.KIND_TABLE, rows.epoch, rows.sequence, [
-    { count: pools.length, stride: L.POOL_STRIDE },
-    { count: counts.endpoints, stride: L.ENDPOINT_STRIDE },
+  const sections = [
+    { count: pools.length, stride: picking ? L.POOL_STRIDE : L.POOL_STRIDE_V1 },
+    { count: counts.endpoints, stride: endpointStride },
     { count: counts.clusters, stride: L.CLUSTER_STRIDE },
     { count: counts.models, stride: L.MODEL_STRIDE },
     { count: counts.adapters, stride: L.ADAPTER_STRIDE },
@@ -78,14 +83,17 @@ export function encodeTable(rows: TableRows): EncodedTable {
     { count: routing.apis, stride: L.API_STRIDE },
     { count: routing.routes, stride: L.ROUTE_STRIDE },
     { count: routing.routePools, stride: L.ROUTE_POOL_STRIDE },
-  ]);
+    ...(picking ? [{ count: classes, stride: L.CLASS_STRIDE }] : []),
+  ];
+  const flags = picking ? L.TABLE_FLAG_PICKING : 0;
+  const writer = new MessageWriter(L.KIND_TABLE, rows.epoch, rows.sequence, sections, flags);
   const endpointIds = writeRows(rows, writer, heap);
   heap.writeTo(writer.bytes, writer.sectionOffset(L.SECTION_STRINGS));
   return {
     bytes: writer.bytes,
     endpointIds,
     endpointOffset: writer.sectionOffset(L.SECTION_ENDPOINTS),
-    endpointStride: L.ENDPOINT_STRIDE,
+    endpointStride,
     epoch: rows.epoch,
     sequence: rows.sequence,
   };
@@ -102,6 +110,7 @@ function collectStrings(pools: readonly PoolRow[], heap: StringHeap): void {
       heap.place(objective.name, `${path}.objectives`, L.MAX_NAME_BYTES);
     }
     placePoolRouting(pool, path, heap);
+    placePicking(pool, path, heap);
     for (const endpoint of pool.endpoints) {
       heap.place(endpoint.address, `${path}.endpoints`, L.MAX_ADDRESS_BYTES);
       heap.place(endpoint.name, `${path}.endpoints`);
@@ -115,6 +124,7 @@ function collectStrings(pools: readonly PoolRow[], heap: StringHeap): void {
 function writeRows(rows: TableRows, writer: MessageWriter, heap: StringHeap): bigint[] {
   const { pools } = rows;
   const routing = new RoutingWriter(writer, heap);
+  const picking = hasPicking(rows) ? new PickingWriter(writer, heap) : undefined;
   const endpointIds: bigint[] = [];
   const next = { cluster: 0, model: 0, adapter: 0, objective: 0, scorer: 0 };
   pools.forEach((pool, index) => {
@@ -130,7 +140,7 @@ function writeRows(rows: TableRows, writer: MessageWriter, heap: StringHeap): bi
     view.setUint32(at + L.POOL_SCORER_COUNT, pool.scorers.length, true);
     view.setUint32(at + L.POOL_OBJECTIVE_START, next.objective, true);
     view.setUint32(at + L.POOL_OBJECTIVE_COUNT, pool.objectives.length, true);
-    view.setUint16(at + L.POOL_PROFILE, PROFILE_NUMBERS[pool.profile], true);
+    view.setUint16(at + L.POOL_PROFILE, profileOf(pool, path), true);
     view.setUint8(
       at + L.POOL_FAILURE_MODE,
       pool.failureMode === "FailOpen" ? L.FAILURE_MODE_FAIL_OPEN : L.FAILURE_MODE_FAIL_CLOSE,
@@ -170,6 +180,7 @@ function writeRows(rows: TableRows, writer: MessageWriter, heap: StringHeap): bi
       writer.i32(row + L.OBJECTIVE_PRIORITY, objective.priority, `${path}.objectives`);
     }
     routing.pool(pool, at);
+    picking?.pool(pool, at, path);
     refuseRepeatedScorers(pool, `${path}.scorers`);
     for (const scorer of pool.scorers) {
       const row = writer.row(L.SECTION_SCORERS, next.scorer++);
@@ -180,12 +191,33 @@ function writeRows(rows: TableRows, writer: MessageWriter, heap: StringHeap): bi
     for (const endpoint of pool.endpoints) {
       checkIdentity(endpoint, ids, `${path}.endpoints`);
       const row = writer.row(L.SECTION_ENDPOINTS, endpointIds.length);
+      if (picking !== undefined) writeRestartsAndClasses(endpoint, row, writer, path);
       next.adapter = writeEndpoint(endpoint, row, next.adapter, writer, heap, `${path}.${endpoint.address}`);
       endpointIds.push(endpoint.id);
     }
   });
   routing.routes(rows.routes, pools);
   return endpointIds;
+}
+
+function profileOf({ profile }: PoolRow, path: string): number {
+  const number = profileNumber(profile);
+  if (number > 0) return number;
+  throw new PickerError("TABLE_VALUE", `${profile} is not a profile`, {
+    path: `${path}.profile`,
+    value: profile,
+    bound: PROFILE_LIST.join(", "),
+  });
+}
+
+function writeRestartsAndClasses(
+  endpoint: EndpointRow,
+  at: number,
+  writer: MessageWriter,
+  path: string,
+): void {
+  writer.u32(at + L.ENDPOINT_EPOCH, endpoint.restarts ?? 0, `${path}.${endpoint.address}.restarts`);
+  writer.u32(at + L.ENDPOINT_CLASSES, endpoint.classes ?? 0, `${path}.${endpoint.address}.classes`);
 }
 
 /** The picker adds a scorer once for each row: a kind that came twice would weigh twice. */

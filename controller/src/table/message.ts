@@ -5,6 +5,7 @@ import {
   ENTRY_STRIDE,
   HEADER_EPOCH,
   HEADER_FIXED_BYTES,
+  HEADER_FLAGS,
   HEADER_HEADER_BYTES,
   HEADER_KIND,
   HEADER_MAGIC,
@@ -84,7 +85,13 @@ export class MessageWriter {
   readonly #sections: readonly SectionShape[];
 
   /** Throws TABLE_BOUND if the message would be larger than MAX_MESSAGE_BYTES. */
-  constructor(kind: number, epoch: bigint, sequence: bigint, sections: readonly SectionShape[]) {
+  constructor(
+    kind: number,
+    epoch: bigint,
+    sequence: bigint,
+    sections: readonly SectionShape[],
+    flags: number = 0,
+  ) {
     const offsets: number[] = [];
     let at = HEADER_FIXED_BYTES + sections.length * DIRECTORY_ENTRY_BYTES;
     for (const section of sections) {
@@ -108,6 +115,7 @@ export class MessageWriter {
     view.setUint16(HEADER_VERSION, VERSION, true);
     view.setUint16(HEADER_HEADER_BYTES, HEADER_FIXED_BYTES, true);
     view.setUint16(HEADER_KIND, kind, true);
+    view.setUint16(HEADER_FLAGS, flags, true);
     view.setUint32(HEADER_TOTAL_BYTES, at, true);
     view.setBigUint64(HEADER_EPOCH, epoch, true);
     view.setBigUint64(HEADER_SEQUENCE, sequence, true);

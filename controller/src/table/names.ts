@@ -8,11 +8,6 @@ import {
   API_OPENAI_EMBEDDINGS,
   API_OPENAI_IMAGES,
   API_OPENAI_RESPONSES,
-  PROFILE_EPP,
-  PROFILE_LEAST_REQUEST,
-  PROFILE_RANDOM,
-  PROFILE_ROUND_ROBIN,
-  PROFILE_WEIGHTED,
   SCORER_IN_FLIGHT,
   SCORER_KV_CACHE_UTILIZATION,
   SCORER_LORA_AFFINITY,
@@ -20,18 +15,11 @@ import {
   SCORER_QUEUE_DEPTH,
   SCORER_RUNNING_REQUESTS,
 } from "../../../assembly/wire/layout.ts";
+import { PROFILE_LIST } from "../../../assembly/wire/profiles.ts";
 import type { ApiName, ProfileName } from "../model.ts";
 import type { PoolRow } from "./rows.ts";
 
 type ScorerRowName = PoolRow["scorers"][number]["name"];
-
-export const PROFILE_NUMBERS: Readonly<Record<ProfileName, number>> = {
-  epp: PROFILE_EPP,
-  "least-request": PROFILE_LEAST_REQUEST,
-  "round-robin": PROFILE_ROUND_ROBIN,
-  random: PROFILE_RANDOM,
-  weighted: PROFILE_WEIGHTED,
-};
 
 export const SCORER_NUMBERS: Readonly<Record<ScorerRowName, number>> = {
   "queue-depth": SCORER_QUEUE_DEPTH,
@@ -58,12 +46,18 @@ function inverse<Name extends string>(numbers: Readonly<Record<Name, number>>): 
   return new Map((Object.keys(numbers) as Name[]).map((name) => [numbers[name], name]));
 }
 
-export const PROFILE_NAMES = inverse(PROFILE_NUMBERS);
+/** By PROFILE_* number. */
+export const PROFILE_NAMES: ReadonlyMap<number, ProfileName> = new Map(
+  PROFILE_LIST.map((name, place) => [place + 1, name]),
+);
 export const SCORER_NAMES = inverse(SCORER_NUMBERS);
 export const API_NAMES = inverse(API_NUMBERS);
 
 /** What an item of a pick list may hold: the list's items are separated by commas in a header. */
 export const ADDRESS = /^[\x21-\x2b\x2d-\x7e]+$/;
+
+/** The name of a header that a class is read from, in lower case. */
+export const CLASS_HEADER_NAME = /^[a-z0-9._-]+$/;
 
 /** A path's end: segments of visible ASCII, one of which may be `{model}`, without query, fragment or last `/`. */
 export const SUFFIX = /^(?!.*\{model\}.*\{model\})(?:\/(?:[!"$-.0->@-z|~]+|\{model\}))+$/;

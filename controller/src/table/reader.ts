@@ -14,8 +14,10 @@ export interface SectionRule {
   readonly maxRows: number;
   /** Byte heaps count bytes, not rows, and have stride 1. */
   readonly heap?: boolean;
-  /** In messages of fewer than `sections` sections, rows have `minStride` bytes; absent: the section is left alone. */
-  readonly before?: { readonly sections: number; readonly minStride?: number };
+  /** First generation of writers that has the section; in messages of earlier ones it is left alone. Default 0. */
+  readonly since?: number;
+  /** By generation, `minStride` in messages of earlier ones than the newest. */
+  readonly olderStrides?: readonly number[];
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -28,6 +30,7 @@ export class MessageReader {
   readonly view: DataView;
   readonly epoch: bigint;
   readonly sequence: bigint;
+  readonly flags: number;
   /** Entries of the directory. */
   readonly sectionCount: number;
   readonly #bytes: Uint8Array;
@@ -38,7 +41,13 @@ export class MessageReader {
   readonly #taken = new Map<number, Uint8Array>();
 
   /** @throws WireError with the REFUSED_* number, the value found and the bound that it broke. */
-  constructor(bytes: Uint8Array, kind: number, rules: readonly SectionRule[], stringSection: number) {
+  constructor(
+    bytes: Uint8Array,
+    kind: number,
+    rules: readonly SectionRule[],
+    stringSection: number,
+    generationOf: (sections: number, flags: number) => number = () => 0,
+  ) {
     const { length } = bytes;
     if (length > L.MAX_MESSAGE_BYTES) {
       throw new WireError(L.REFUSED_OVERSIZED, "message", length, L.MAX_MESSAGE_BYTES);
@@ -78,12 +87,14 @@ export class MessageReader {
     this.#rules = rules;
     this.#stringSection = stringSection;
     this.sectionCount = sectionCount;
+    this.flags = view.getUint16(L.HEADER_FLAGS, true);
     this.epoch = view.getBigUint64(L.HEADER_EPOCH, true);
     this.sequence = view.getBigUint64(L.HEADER_SEQUENCE, true);
+    const generation = generationOf(sectionCount, this.flags);
     for (let index = 0; index < Math.max(sectionCount, rules.length); index++) {
       const known = rules[index];
       const empty = { offset: length, count: 0, stride: known?.minStride ?? 0 };
-      const rule = ruleIn(known, sectionCount);
+      const rule = ruleIn(known, generation);
       const entry = headerBytes + index * L.DIRECTORY_ENTRY_BYTES;
       const section =
         index < sectionCount
@@ -154,11 +165,11 @@ function requireBytes(length: number, bound: number): void {
   if (length < bound) throw new WireError(L.REFUSED_TRUNCATED, "message", length, bound);
 }
 
-/** What holds for a section in a message of so many; undefined: it is left alone. */
-function ruleIn(rule: SectionRule | undefined, sectionCount: number): SectionRule | undefined {
-  const before = rule?.before;
-  if (rule === undefined || before === undefined || sectionCount >= before.sections) return rule;
-  return before.minStride === undefined ? undefined : { ...rule, minStride: before.minStride };
+/** What holds for a section in a message of this generation; undefined: it is left alone. */
+function ruleIn(rule: SectionRule | undefined, generation: number): SectionRule | undefined {
+  if (rule === undefined || generation < (rule.since ?? 0)) return undefined;
+  const minStride = rule.olderStrides?.[generation];
+  return minStride === undefined ? rule : { ...rule, minStride };
 }
 
 /** A section that this reader has no use for must lie inside the message all the same. */

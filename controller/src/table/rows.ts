@@ -34,6 +34,10 @@ export interface EndpointRow {
   readonly kvBlockTokens?: number;
   readonly adapters?: { readonly max: number; readonly entries: readonly AdapterRow[] };
   readonly remote?: RemoteLoad;
+  /** Starts of the model server that were seen after the first. Only where its pool has `picking`; default 0. */
+  readonly restarts?: number;
+  /** One bit a class of its pool, the first one lowest. Only where its pool has `picking`; default 0. */
+  readonly classes?: number;
 }
 
 export interface ModelRow {
@@ -52,6 +56,30 @@ export interface RewriteRow {
 export interface ApiRow {
   readonly suffix: string;
   readonly api: ApiName;
+}
+
+/** Requests that go to those endpoints only which have the class's bit. */
+export type ClassRow =
+  /** Those whose class header has this value; "": any other value, or none. */
+  | { readonly header: string }
+  /** Those whose prompt has so many tokens, both ends included. */
+  | { readonly minTokens: number; readonly maxTokens: number };
+
+/** What a pool's requests are held to, and what narrows the endpoints to pick from. */
+export interface PickingRow {
+  readonly ttftBaseMs: number;
+  readonly ttftPer1kTokensMs: number;
+  readonly tpotMs: number;
+  /** The request's headers may state objectives. */
+  readonly objectiveHeaders: boolean;
+  /** A request header may name the endpoints to pick from. */
+  readonly subsetHeader: boolean;
+  /** Dynamic metadata may name the endpoints to pick from. */
+  readonly subsetMetadata: boolean;
+  readonly sessionAffinity: boolean;
+  /** In lower case; "": none. */
+  readonly classHeader: string;
+  readonly classes: readonly ClassRow[];
 }
 
 export interface PoolRow {
@@ -79,6 +107,8 @@ export interface PoolRow {
   /** An exact name goes before any; the first of equals counts. */
   readonly rewrites: readonly RewriteRow[];
   readonly apis: readonly ApiRow[];
+  /** Absent: the layout's objectives and nothing else; a table none of whose pools has it is written without. */
+  readonly picking?: PickingRow;
 }
 
 /** A route on which the request's model chooses among pools: the first that lists it. */

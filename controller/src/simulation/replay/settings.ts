@@ -3,19 +3,31 @@ import { PickerError } from "../../errors.ts";
 import { type Flag, flagLines, parseFlags } from "../../flags.ts";
 import type { ProfileName } from "../../model.ts";
 import type { PoolRow } from "../../table/rows.ts";
-import { PROFILE_NUMBERS, SCORER_NUMBERS } from "../../table/names.ts";
-import { HARDWARE_NAMES, type HardwareName } from "../hardware.ts";
+import { SCORER_NUMBERS } from "../../table/names.ts";
+import { PROFILE_LIST } from "../../../../assembly/wire/profiles.ts";
+import { HARDWARE_NAMES } from "../hardware.ts";
+import { parseServerMix, type ServerMix } from "../runs/server-mix.ts";
 import { type Objectives, parseTpotObjective, parseTtftObjective } from "./objectives.ts";
-import { TRACE_FORMATS, type TraceWindow } from "./trace-source.ts";
+import { formatOf, TRACE_FORMATS, type TraceFormat, type TraceWindow } from "./trace-source.ts";
 
-const POLICIES = Object.keys(PROFILE_NUMBERS) as readonly ProfileName[];
+const POLICIES: readonly ProfileName[] = PROFILE_LIST;
 const SCORERS = Object.keys(SCORER_NUMBERS) as readonly PoolRow["scorers"][number]["name"][];
 
+/** What is looked for, so that at least this share of the requests keeps its objectives. */
+export interface Search {
+  readonly kind: "replicas" | "max-rate";
+  /** > 0, at most 1 */
+  readonly goodputRatio: number;
+}
+
 export interface SimulateSettings {
+  /** The first one. */
   readonly window: TraceWindow;
-  readonly endpoints: number;
-  readonly server: HardwareName;
-  readonly speed: number;
+  /** Windows of as many requests each, one behind the other. */
+  readonly windows: number;
+  readonly servers: ServerMix;
+  /** Ascending, each once. */
+  readonly speeds: readonly number[];
   /** Each once, in the order given. */
   readonly policies: readonly ProfileName[];
   /** Of the policy `weighted`. */
@@ -24,22 +36,46 @@ export interface SimulateSettings {
   readonly objectives: Objectives;
   readonly seed: number;
   readonly explain: number | undefined;
+  readonly search: Search | undefined;
+  /** Runs at a time; absent: as many as there are cores. */
+  readonly jobs: number | undefined;
+  /** Folder of finished runs; absent: none is kept. */
+  readonly state: string | undefined;
+  /** File of the HTML report. */
+  readonly report: string | undefined;
+  /** Folder of reports in inference-perf's form. */
+  readonly inferencePerf: string | undefined;
   /** Absent: the one that was built with this program. */
   readonly core: string | undefined;
   readonly json: boolean;
 }
 
+const DEFAULT_ENDPOINTS = 8;
+const MOST_JOBS = 256;
+const MOST_WINDOWS = 1000;
+
 const SETTINGS = {
   trace: { flag: "trace", help: "a recording; default: conversations generated after the format's" },
   format: {
     flag: "format",
-    help: `${TRACE_FORMATS.join(" or ")}; default: azure for *.csv, otherwise mooncake`,
+    help: `${TRACE_FORMATS.join(", ")}; default: by the ending: azure for *.csv, access-log for *.log, else mooncake`,
   },
   skip: { flag: "skip", fallback: "0", help: "requests of the trace to pass over" },
   requests: { flag: "requests", fallback: "3000", help: "requests to take" },
-  endpoints: { flag: "endpoints", fallback: "8", help: `servers, 1 to ${MAX_ENDPOINTS}` },
-  server: { flag: "server", fallback: "llama-3.1-8b-h100", help: HARDWARE_NAMES.join(", ") },
+  windows: {
+    flag: "windows",
+    fallback: "1",
+    help: "so many times as many requests, each by itself; figures of people's tables are means",
+  },
+  qps: { flag: "qps", help: "of generated traffic: conversations that begin a second" },
+  endpoints: { flag: "endpoints", help: `servers, 1 to ${MAX_ENDPOINTS} (default ${DEFAULT_ENDPOINTS})` },
+  server: {
+    flag: "server",
+    fallback: "llama-3.1-8b-h100",
+    help: `${HARDWARE_NAMES.join(", ")}; a mix: KIND:4,KIND@0.4:4, the second at 0.4 of its speed`,
+  },
   speed: { flag: "speed", fallback: "1", help: "times as fast as recorded, above 0" },
+  speeds: { flag: "speeds", help: "several of them, such as 3,4,5" },
   policies: {
     flag: "policies",
     fallback: "epp,least-request,round-robin,random",
@@ -55,6 +91,21 @@ const SETTINGS = {
   tpotObjective: { flag: "tpot-objective", fallback: "40ms", help: "for goodput" },
   seed: { flag: "seed", fallback: "1", help: "of ties, chance and generated traffic" },
   explain: { flag: "explain", help: "print why request N went where; 1 is the first" },
+  findReplicas: {
+    flag: "find-replicas",
+    help: "fewest servers by which such a share of the requests is good, such as 95%",
+  },
+  findMaxRate: { flag: "find-max-rate", help: "highest speed at which such a share of the requests is good" },
+  jobs: { flag: "jobs", help: "runs at a time; default: as many as there are cores" },
+  state: {
+    flag: "state",
+    help: "folder of finished runs: the same command goes on where it was interrupted",
+  },
+  report: { flag: "report", help: "write a page with plots to this file (HTML)" },
+  inferencePerf: {
+    flag: "inference-perf",
+    help: "write summary_lifecycle_metrics.json of each run below this folder",
+  },
   core: { flag: "core", help: "core.wasm; default: the one built with this program" },
 } as const satisfies Record<string, Flag>;
 
@@ -73,7 +124,8 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
   };
   const required = (key: Key): string => optional(key) ?? "";
   const integer = (key: Key, low: number, high: number) => number(key, required(key), low, high, true);
-  const file = optional("trace");
+  const optionalInteger = (key: Key, low: number, high: number) =>
+    flags.has(SETTINGS[key].flag) ? integer(key, low, high) : undefined;
   const seed = integer("seed", 0, Number.MAX_SAFE_INTEGER);
   const policies = list("policies", required("policies")).map((name) => oneOf("policies", name, POLICIES));
   const scorers = scorersOf(optional("scorers"));
@@ -81,22 +133,35 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
     throw new PickerError("CONFIG_MISSING", "is needed for the policy weighted", { path: "--scorers" });
   }
   if (!policies.includes("weighted") && scorers.length > 0) {
-    throw new PickerError("CONFIG_CONFLICT", "is for the policy weighted, which --policies does not name", {
-      path: "--scorers",
-      value: optional("scorers"),
-    });
+    throw conflict(
+      "scorers",
+      "is for the policy weighted, which --policies does not name",
+      optional("scorers"),
+    );
+  }
+  const search = searchOf(optional("findReplicas"), optional("findMaxRate"));
+  if (search !== undefined) {
+    for (const key of ["speeds", "explain", "inferencePerf"] as const) {
+      if (optional(key) !== undefined)
+        throw conflict(key, `is not for a search (--find-${search.kind})`, optional(key));
+    }
   }
   return {
-    window: {
-      file,
-      format: oneOf("format", optional("format") ?? formatOf(file), TRACE_FORMATS),
+    window: windowOf({
+      file: optional("trace"),
+      format: optional("format"),
       skip: integer("skip", 0, 1e12),
       requests: integer("requests", 1, 1e12),
       seed,
-    },
-    endpoints: integer("endpoints", 1, MAX_ENDPOINTS),
-    server: oneOf("server", required("server"), HARDWARE_NAMES),
-    speed: number("speed", required("speed"), 1e-6, 1e6, false),
+      qps: optional("qps"),
+    }),
+    windows: integer("windows", 1, MOST_WINDOWS),
+    servers: parseServerMix(
+      required("server"),
+      optionalInteger("endpoints", 1, MAX_ENDPOINTS),
+      DEFAULT_ENDPOINTS,
+    ),
+    speeds: speedsOf(flags.get("speed"), required("speed"), optional("speeds")),
     policies,
     scorers,
     scrapeIntervalMs: number("scrapeInterval", required("scrapeInterval"), 1, 3_600_000, false),
@@ -105,7 +170,12 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
       tpotMs: parseTpotObjective(required("tpotObjective"), "--tpot-objective"),
     },
     seed,
-    explain: optional("explain") === undefined ? undefined : integer("explain", 1, 1e12),
+    explain: optionalInteger("explain", 1, 1e12),
+    search,
+    jobs: optionalInteger("jobs", 1, MOST_JOBS),
+    state: optional("state"),
+    report: optional("report"),
+    inferencePerf: optional("inferencePerf"),
     core: optional("core"),
     json: args.includes(JSON_FLAG),
   };
@@ -114,11 +184,60 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
 /** One line a flag, for `--help`. */
 export function simulateHelp(): string {
   const lines = flagLines(SETTINGS, 16);
-  return `${[...lines, `  ${JSON_FLAG.padEnd(18)} print one JSON array, an object for each policy`].join("\n")}\n`;
+  return `${[...lines, `  ${JSON_FLAG.padEnd(18)} print one JSON array, an object for each run`].join("\n")}\n`;
 }
 
-function formatOf(file: string | undefined): string {
-  return file?.endsWith(".csv") === true ? "azure" : "mooncake";
+interface WrittenWindow extends Omit<TraceWindow, "format" | "qps"> {
+  readonly format: string | undefined;
+  readonly qps: string | undefined;
+}
+
+function windowOf({ file, format: written, qps, ...window }: WrittenWindow): TraceWindow {
+  const format: TraceFormat =
+    written === undefined ? formatOf(file) : oneOf("format", written, TRACE_FORMATS);
+  if (format === "synthetic" && file !== undefined) {
+    throw conflict("trace", "is a recording, and the format synthetic is generated", file);
+  }
+  if (format === "access-log" && file === undefined) {
+    throw new PickerError("CONFIG_MISSING", "is needed: no access log can be generated", { path: "--trace" });
+  }
+  if (qps !== undefined && file !== undefined) {
+    throw conflict(
+      "qps",
+      "is for generated traffic, and --trace is a recording (--speed makes it faster)",
+      qps,
+    );
+  }
+  return {
+    file,
+    format,
+    ...window,
+    ...(qps === undefined ? {} : { qps: number("qps", qps, 1e-3, 1e6, false) }),
+  };
+}
+
+function speedsOf(given: string | undefined, speed: string, several: string | undefined): readonly number[] {
+  if (several === undefined) return [number("speed", speed, 1e-6, 1e6, false)];
+  if (given !== undefined) throw conflict("speeds", "is given beside --speed", several);
+  const speeds = list("speeds", several).map((word) => number("speeds", word, 1e-6, 1e6, false));
+  return speeds.sort((a, b) => a - b);
+}
+
+function searchOf(replicas: string | undefined, maxRate: string | undefined): Search | undefined {
+  if (replicas !== undefined && maxRate !== undefined) {
+    throw conflict("findMaxRate", "is given beside --find-replicas", maxRate);
+  }
+  if (replicas !== undefined) return { kind: "replicas", goodputRatio: shareOf("findReplicas", replicas) };
+  if (maxRate !== undefined) return { kind: "max-rate", goodputRatio: shareOf("findMaxRate", maxRate) };
+  return undefined;
+}
+
+/** `95%` or `0.95`. */
+function shareOf(key: Key, written: string): number {
+  const [, digits, percent] = /^(\d+(?:\.\d+)?) ?(%)?$/.exec(written) ?? [];
+  const share = digits === undefined ? Number.NaN : Number(digits) / (percent === undefined ? 1 : 100);
+  if (share > 0 && share <= 1) return share;
+  throw badNumber(key, written, "a share above 0 and at most 1, such as 0.95 or 95%");
 }
 
 function oneOf<Name extends string>(key: Key, value: string, names: readonly Name[]): Name {
@@ -164,6 +283,10 @@ function number(key: Key, written: string, low: number, high: number, isInteger:
   const value = /^\d+(?:\.\d+)?$/.test(written) ? Number(written) : Number.NaN;
   if (value >= low && value <= high && (!isInteger || Number.isInteger(value))) return value;
   throw badNumber(key, written, `${isInteger ? "an integer" : "a number"} from ${low} to ${high}`);
+}
+
+function conflict(key: Key, message: string, value: string | undefined): PickerError {
+  return new PickerError("CONFIG_CONFLICT", message, { path: pathOf(key), value });
 }
 
 function badNumber(key: Key, value: string, bound: string): PickerError {

@@ -2,7 +2,7 @@ import { PickContext } from "../pick_context";
 import { Profile } from "./profile";
 
 /** Every ready endpoint alike. */
-export class RandomOrder extends Profile {
+export class Random extends Profile {
   get prefersFewerInFlight(): bool {
     return false;
   }
