@@ -58,6 +58,9 @@ export interface ScanExports {
   scanSpanEnd(index: number): number;
   scanErrorOffset(): number;
   scanErrorReason(): number;
+  scanHashesPrompts(isOn: number): void;
+  scanPromptBlocks(limit: number): number;
+  scanPromptHashes(): number;
   benchScan(ptr: number, bytes: number, piece: number, rounds: number): number;
 }
 

@@ -247,7 +247,7 @@ export class JsonFields extends RequestFields {
         if (kind == VALUE_STRING) this.takeUserText();
         break;
       case ROLE_INPUT_MESSAGES:
-        this.keepSource(ROLE_INPUT);
+        this.keepSource(ROLE_INPUT, offset);
         break;
       case ROLE_MESSAGE:
         this.spans.close(this.messageSpan, offset);
@@ -273,6 +273,7 @@ export class JsonFields extends RequestFields {
   }
 
   private beginSource(role: i32, offset: u32): void {
+    this.beginHashing(role, offset);
     if ((this.keysRepeated & (1 << role)) != 0) this.forgetSource(role);
     this.contentBeforeSource = this.contentBytes;
     this.messagesBeforeSource = this.messages;
@@ -288,10 +289,11 @@ export class JsonFields extends RequestFields {
       this.spans.close(this.promptSpan, offset);
       if (role != ROLE_TOOLS) this.contentBytes += <u64>(offset - this.promptStart);
     }
-    this.keepSource(role);
+    this.keepSource(role, offset);
   }
 
-  private keepSource(role: i32): void {
+  private keepSource(role: i32, offset: u32): void {
+    this.endHashing(offset);
     this.totals.set(
       role,
       this.contentBytes - this.contentBeforeSource,

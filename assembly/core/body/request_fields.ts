@@ -5,6 +5,7 @@ import {
   SCAN_MALFORMED,
   USER_CAPACITY_BYTES,
 } from "./scan_codes";
+import { PromptChain } from "./prompt_chain";
 import { SpanList } from "./span_list";
 import { TextSink } from "./text_sink";
 
@@ -90,6 +91,9 @@ export class RequestFields {
   /** REASON_* */
   errorReason: i32 = REASON_NONE;
 
+  /** The prompt's hashes, if they are wanted: of JSON bodies only. */
+  readonly chain: PromptChain = new PromptChain();
+
   readonly modelText: TextSink = new TextSink(MODEL_CAPACITY_BYTES);
   readonly saltText: TextSink = new TextSink(SALT_CAPACITY_BYTES);
   readonly userText: TextSink = new TextSink(USER_CAPACITY_BYTES);
@@ -102,6 +106,8 @@ export class RequestFields {
   /** Bytes before the piece that is being fed, and where that piece lies. */
   private takenBytes: u64 = 0;
   private piece: usize = 0;
+  /** First byte of the piece that is a source's and has not been hashed. */
+  private hashFrom: usize = 0;
 
   protected resetRequest(): void {
     this.offset = 0;
@@ -127,6 +133,7 @@ export class RequestFields {
     this.mediaParts = 0;
     this.contentBytes = 0;
     this.spans.reset();
+    this.chain.reset();
     this.errorOffset = 0;
     this.errorReason = REASON_NONE;
   }
@@ -187,10 +194,13 @@ export class RequestFields {
 
   protected beginPiece(ptr: usize): void {
     this.piece = ptr;
+    this.hashFrom = ptr;
   }
 
   /** All of the piece was taken. */
   protected endPiece(bytes: i32): void {
+    const chain = this.chain;
+    if (chain.isOpen) chain.feed(this.hashFrom, <i32>(this.piece + <usize>bytes - this.hashFrom));
     this.takenBytes += <u64>bytes;
     this.offset = <u32>min<u64>(this.takenBytes, u32.MAX_VALUE);
   }
@@ -198,6 +208,25 @@ export class RequestFields {
   /** Offset in the body of a byte of the piece. */
   protected bodyOffset(at: usize): u32 {
     return <u32>min<u64>(this.takenBytes + (at - this.piece), u32.MAX_VALUE);
+  }
+
+  /** A source, whose first byte is at `offset` of the body and in the piece, is hashed from there on. */
+  protected beginHashing(source: i32, offset: u32): void {
+    this.chain.begin(source, offset);
+    this.hashFrom = this.addressOf(offset);
+  }
+
+  /** The source that is hashed has ended before the byte at `offset`. */
+  protected endHashing(offset: u32): void {
+    const chain = this.chain;
+    if (!chain.isOpen) return;
+    chain.feed(this.hashFrom, <i32>(this.addressOf(offset) - this.hashFrom));
+    chain.end();
+  }
+
+  /** Address of a byte of the piece. Offsets that stay at their highest give the piece's beginning or end. */
+  private addressOf(offset: u32): usize {
+    return this.piece + <usize>(<u64>offset - min<u64>(this.takenBytes, offset));
   }
 
   /** Notes why the body is malformed; SCAN_MALFORMED. */

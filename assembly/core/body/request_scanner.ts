@@ -1,3 +1,4 @@
+import { PromptChain } from "./prompt_chain";
 import { reasonText } from "./reason_text";
 import { RequestFields } from "./request_fields";
 import { SpanList } from "./span_list";
@@ -151,6 +152,10 @@ export abstract class RequestScanner {
 
   get contentBytes(): u64 {
     return this.found.contentBytes;
+  }
+
+  get chain(): PromptChain {
+    return this.found.chain;
   }
 
   get spans(): SpanList {

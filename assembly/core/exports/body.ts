@@ -1,3 +1,4 @@
+import { REASON_NONE } from "../body/scan_codes";
 import { STATE_COUNT } from "../body/scan_states";
 import { scanner } from "./state";
 
@@ -225,6 +226,26 @@ export function scanErrorOffset(): u32 {
 
 export function scanErrorReason(): i32 {
   return scanner.errorReason;
+}
+
+/** Whether the bodies to come have their prompts hashed. */
+export function scanHashesPrompts(isOn: bool): void {
+  scanner.chain.isOn = isOn;
+}
+
+/** Puts in order the hashes of what begins before byte `limit`; how many there are. */
+export function scanPromptBlocks(limit: u32): i32 {
+  return scanner.chain.arrange(limit);
+}
+
+/** Puts in order all hashes of a body that is well so far; their bytes. */
+export function scanPromptHashBytes(): i32 {
+  return scanner.errorReason == REASON_NONE ? scanner.chain.arrange(u32.MAX_VALUE) * 8 : 0;
+}
+
+/** Address of the hashes, u64 each. */
+export function scanPromptHashes(): usize {
+  return scanner.chain.hashes;
 }
 
 /** Scans the body of `bytes` bytes at `ptr` in pieces of `piece` bytes, `rounds` times; the last answer. */

@@ -20,9 +20,9 @@ export const PREFIX_BLOCK_BYTES: i32 = 512;
  */
 @unmanaged
 export class BlockHasher {
-  /** Bytes fed since `reset`. */
+  /** Bytes of the text fed so far. */
   bytes: u64 = 0;
-  /** Hashes kept, at most `capacityBlocks`. */
+  /** Hashes kept, of all texts since `reset`, at most `capacityBlocks`. */
   kept: i32 = 0;
   /** Address of the hashes kept, u64 each; the same for the hasher's life. */
   readonly hashes: usize;
@@ -31,9 +31,11 @@ export class BlockHasher {
   /** The beginning of a block that has not ended, and its length. */
   private readonly open: usize;
   private openBytes: i32 = 0;
+  /** Blocks of the text that have been hashed, kept or not. */
+  private hashed: i32 = 0;
   private last: u64 = 0;
 
-  /** @param capacityBlocks hashes that are kept, >= 1; blocks beyond are counted and not hashed */
+  /** @param capacityBlocks blocks of a text that are hashed, and hashes that are kept, >= 1; blocks beyond are counted */
   constructor(capacityBlocks: i32) {
     this.capacityBlocks = capacityBlocks;
     this.hashes = heap.alloc(<usize>capacityBlocks * 8);
@@ -41,13 +43,19 @@ export class BlockHasher {
   }
 
   reset(): void {
-    this.bytes = 0;
     this.kept = 0;
+    this.begin();
+  }
+
+  /** Begins another text; its hashes are kept behind those of the texts before. */
+  begin(): void {
+    this.bytes = 0;
     this.openBytes = 0;
+    this.hashed = 0;
     this.last = 0;
   }
 
-  /** Whole blocks fed, those not kept included. */
+  /** Whole blocks of the text, those not kept included. */
   @inline blocks(): u64 {
     return this.bytes / PREFIX_BLOCK_BYTES;
   }
@@ -57,7 +65,7 @@ export class BlockHasher {
     const end = ptr + <usize>bytes;
     let at = ptr;
     this.bytes += <u64>bytes;
-    if (this.kept == this.capacityBlocks) return;
+    if (this.hashed == this.capacityBlocks) return;
     if (this.openBytes > 0) {
       const taken = min<i32>(bytes, PREFIX_BLOCK_BYTES - this.openBytes);
       this.keepOpen(at, taken);
@@ -66,15 +74,15 @@ export class BlockHasher {
       this.openBytes = 0;
       this.add(this.open);
     }
-    while (at + PREFIX_BLOCK_BYTES <= end && this.kept < this.capacityBlocks) {
+    while (at + PREFIX_BLOCK_BYTES <= end && this.hashed < this.capacityBlocks) {
       this.add(at);
       at += PREFIX_BLOCK_BYTES;
     }
-    if (this.kept < this.capacityBlocks) this.keepOpen(at, <i32>(end - at));
+    if (this.hashed < this.capacityBlocks) this.keepOpen(at, <i32>(end - at));
   }
 
   /**
-   * One hash of everything fed: of the blocks kept, of the open one's bytes and of the length. For a part of the prompt
+   * One hash of the text: of the blocks hashed, of the open one's bytes and of the length. For a part of the prompt
    * that does not grow from turn to turn and comes behind what does, as tools behind messages: a seed, not a block.
    */
   digest(): u64 {
@@ -83,6 +91,8 @@ export class BlockHasher {
 
   private add(block: usize): void {
     this.last = xxh64(block, PREFIX_BLOCK_BYTES, this.last);
+    this.hashed++;
+    if (this.kept == this.capacityBlocks) return;
     putU64(this.hashes + <usize>this.kept * 8, this.last);
     this.kept++;
   }

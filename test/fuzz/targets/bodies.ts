@@ -28,6 +28,7 @@ export class Bodies implements Target<Uint8Array> {
 
   constructor(coverage: Coverage) {
     this.#coverage = coverage;
+    this.#probe.core.exports.scanHashesPrompts(1);
   }
 
   async prepare(dice: Dice): Promise<void> {

@@ -53,6 +53,7 @@ export const BODY_FIELDS: ProbedExports = {
     ["scanModelPtr", "scanModelBytes"],
     ["scanCacheSaltPtr", "scanCacheSaltBytes"],
     ["scanUserPtr", "scanUserBytes"],
+    ["scanPromptHashes", "scanPromptHashBytes"],
   ],
   state: "scanState",
 };
