@@ -1,5 +1,6 @@
 import { VALID_REMOTE } from "../wire/layout";
 import { fresh } from "./columns";
+import { Flights } from "./flights/flights";
 import { Ledger } from "./ledger";
 import { Random } from "./random";
 import { PickRequest } from "./request";
@@ -13,6 +14,7 @@ import { Table } from "./table";
 export class PickContext {
   table: Table;
   ledger: Ledger;
+  flights: Flights;
   request: PickRequest;
   random: Random;
   pool: i32 = 0;
@@ -24,19 +26,25 @@ export class PickContext {
   inFlight: StaticArray<u32> = new StaticArray<u32>(0);
   /** Weighted sum so far of each candidate; highest wins. */
   scores: StaticArray<f32> = new StaticArray<f32>(0);
+  /** Blocks of the prompt that each candidate is believed to hold; set by `lookUpPrefix`. */
+  cachedBlocks: StaticArray<i32> = new StaticArray<i32>(0);
+  private hasLookedUp: bool = false;
   private term: StaticArray<f32> = new StaticArray<f32>(0);
 
   constructor(random: Random) {
     this.random = random;
     this.table = new Table();
-    this.ledger = new Ledger();
+    const ledger = new Ledger();
+    this.ledger = ledger;
+    this.flights = new Flights(ledger);
     this.request = new PickRequest();
   }
 
   /** Starts a pick: every row of the pool is a candidate. Allocates only for a pool larger than any before. */
-  begin(table: Table, ledger: Ledger, pool: i32, request: PickRequest): void {
+  begin(table: Table, flights: Flights, pool: i32, request: PickRequest): void {
     this.table = table;
-    this.ledger = ledger;
+    this.flights = flights;
+    this.ledger = flights.ledger;
     this.request = request;
     this.pool = pool;
     const start = unchecked(table.poolEndpointStart[pool]);
@@ -46,10 +54,28 @@ export class PickContext {
       this.inFlight = fresh<u32>(this.inFlight, count);
       this.scores = fresh<f32>(this.scores, count);
       this.term = fresh<f32>(this.term, count);
+      this.cachedBlocks = fresh<i32>(this.cachedBlocks, count);
     }
     this.count = count;
+    this.hasLookedUp = false;
+    flights.begin();
     const candidates = this.candidates;
     for (let index = 0; index < count; index++) unchecked((candidates[index] = start + index));
+  }
+
+  /** Fills `cachedBlocks` for the candidates left, once a pick; all are 0 where nothing is known of prefixes. */
+  lookUpPrefix(): void {
+    if (this.hasLookedUp) return;
+    this.hasLookedUp = true;
+    const table = this.table;
+    const flights = this.flights;
+    const candidates = this.candidates;
+    const cachedBlocks = this.cachedBlocks;
+    flights.lookUp(this.request);
+    for (let index = 0, count = this.count; index < count; index++) {
+      const account = unchecked(table.rowAccount[unchecked(candidates[index])]);
+      unchecked((cachedBlocks[index] = flights.cachedBlocks(account)));
+    }
   }
 
   /** Fills `inFlight` for the candidates left: this Envoy's own and merged, plus the other Envoys' if known. */

@@ -1,7 +1,7 @@
 import { PROFILE_EPP } from "../wire/layout";
 import { Filter } from "./filters/filter";
 import { Ready } from "./filters/ready";
-import { Ledger } from "./ledger";
+import { Flights } from "./flights/flights";
 import { PickContext } from "./pick_context";
 import { Profile } from "./profiles/profile";
 import { allProfiles } from "./profiles/registry";
@@ -37,10 +37,10 @@ export class Picker {
    * by its place in the table. Where no load is known all scores are equal, and what is in flight
    * decides. Returns how many were picked; 0 if no endpoint is ready, or the pool is not in the table.
    */
-  pick(table: Table, ledger: Ledger, pool: i32, request: PickRequest): i32 {
+  pick(table: Table, flights: Flights, pool: i32, request: PickRequest): i32 {
     if (pool < 0 || pool >= table.poolCount) return 0;
     const context = this.context;
-    context.begin(table, ledger, pool, request);
+    context.begin(table, flights, pool, request);
     this.ready.apply(context);
     this.candidates = context.count;
     if (context.count == 0) return 0;

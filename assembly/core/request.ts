@@ -5,17 +5,35 @@ export class PickRequest {
   modelBytes: i32 = 0;
   /** Bytes of the prompt, or of the body in its place; 0: unknown. */
   promptBytes: u32 = 0;
+  /** Tokens of the prompt; 0: unknown, and estimated by its bytes. */
+  promptTokens: f64 = 0;
   /** Higher wins, negative may be shed. */
   priority: i32 = 0;
   /** Output tokens allowed; 0: unknown. */
   maxTokens: u32 = 0;
+  /** Of the caller's monotonic clock. */
+  nowMs: f64 = 0;
+  /** The prompt's chain of block hashes (`BlockHasher`), `blocks` of them, and its `prefixSeed`; 0 blocks: unknown. */
+  hashes: usize = 0;
+  blocks: i32 = 0;
+  seed: u64 = 0;
+  /** Objectives of this request: time to first token, and time for each later one; 0: the pool's. */
+  ttftObjectiveMs: f64 = 0;
+  tpotObjectiveMs: f64 = 0;
 
   /** Back to knowing nothing. */
   reset(): void {
     this.modelPtr = 0;
     this.modelBytes = 0;
     this.promptBytes = 0;
+    this.promptTokens = 0;
     this.priority = 0;
     this.maxTokens = 0;
+    this.nowMs = 0;
+    this.hashes = 0;
+    this.blocks = 0;
+    this.seed = 0;
+    this.ttftObjectiveMs = 0;
+    this.tpotObjectiveMs = 0;
   }
 }

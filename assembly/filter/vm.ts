@@ -5,6 +5,7 @@ import { BUFFER_GRPC_MESSAGE, getBuffer } from "../abi/buffers";
 import { Counter } from "../abi/metrics";
 import { LEVEL_INFO, LEVEL_WARN, log } from "../abi/log";
 import { setTickPeriod } from "../abi/timer";
+import { Flights } from "../core/flights/flights";
 import { Ledger } from "../core/ledger";
 import { Picker } from "../core/picker";
 import { Table } from "../core/table";
@@ -36,6 +37,7 @@ const MISSED_TICKS: i32 = 2;
 export class Vm {
   readonly table: Table = new Table();
   readonly ledger: Ledger = new Ledger();
+  readonly flights: Flights = new Flights(this.ledger);
   readonly picker: Picker;
   readonly telemetry: Telemetry;
   readonly garbage: Garbage = new Garbage();
@@ -278,8 +280,7 @@ export class Vm {
   private applied(nowMs: f64): void {
     this.ready = true;
     this.slots.mergeAgain();
-    this.table.bind(this.ledger);
-    this.ledger.release(this.table);
     this.table.age(nowMs);
+    this.flights.adopt(this.table);
   }
 }

@@ -1,19 +1,44 @@
 import { addressOf } from "../../wire/bytes";
-import { currentPicker, ledger, request, table } from "./state";
+import { currentPicker, flights, ledger, request, table } from "./state";
 
 export { seedPicker } from "./state";
 
 /** What the next picks are for; the model's name must stay where it is. */
 export function setRequest(modelPtr: usize, modelBytes: i32, promptBytes: u32, priority: i32): void {
+  const nowMs = request.nowMs;
   request.reset();
+  request.nowMs = nowMs;
   request.modelPtr = modelPtr;
   request.modelBytes = modelBytes;
   request.promptBytes = promptBytes;
   request.priority = priority;
 }
 
+/** Objectives of the next picks' request; 0: the pool's. */
+export function setObjectives(ttftMs: f64, tpotMs: f64): void {
+  request.ttftObjectiveMs = ttftMs;
+  request.tpotObjectiveMs = tpotMs;
+}
+
+/** Its prompt's chain of block hashes, which must stay where it is, and their seed. */
+export function setPrefix(hashes: usize, blocks: i32, seed: u64): void {
+  request.hashes = hashes;
+  request.blocks = blocks;
+  request.seed = seed;
+}
+
+/** Its prompt's tokens, in place of an estimate by bytes. */
+export function setPromptTokens(tokens: f64): void {
+  request.promptTokens = tokens;
+}
+
+/** The time of what follows: picks and what befalls flights. */
+export function setClock(nowMs: f64): void {
+  request.nowMs = nowMs;
+}
+
 export function pick(pool: i32): i32 {
-  return currentPicker().pick(table, ledger, pool, request);
+  return currentPicker().pick(table, flights, pool, request);
 }
 
 /** Address of the rows picked last, i32 each. */
@@ -35,7 +60,7 @@ export function benchPick(pool: i32, rounds: i32): u32 {
   const picker = currentPicker();
   let sum: u32 = 0;
   for (let round = 0; round < rounds; round++) {
-    if (picker.pick(table, ledger, pool, request) == 0) return 0;
+    if (picker.pick(table, flights, pool, request) == 0) return 0;
     const row = unchecked(picker.picked[0]);
     sum += <u32>row;
     const slot = round & 63;

@@ -1,4 +1,5 @@
 import { BodyScanner } from "../body/body_scanner";
+import { Flights } from "../flights/flights";
 import { Ledger } from "../ledger";
 import { Picker } from "../picker";
 import { PickRequest } from "../request";
@@ -7,6 +8,7 @@ import { Table } from "../table";
 /** The one instance of each, which all exports work on. */
 export const table = new Table();
 export const ledger = new Ledger();
+export const flights = new Flights(ledger);
 export const request = new PickRequest();
 export const scanner = new BodyScanner();
 

@@ -1,17 +1,16 @@
 import { checkMessage as check } from "../../wire/reader";
-import { ledger, table } from "./state";
+import { flights, table } from "./state";
 
 /** `checkMessage` of the wire format. */
 export function checkMessage(ptr: usize, bytes: i32, kind: u32): u32 {
   return check(ptr, bytes, kind);
 }
 
-/** `Table.decode`, then binds the rows to the ledger and frees the accounts no longer needed. */
+/** `Table.decode`, then `Flights.adopt`. */
 export function decode(ptr: usize, bytes: i32, receivedMs: f64): u32 {
   const refusal = table.decode(ptr, bytes, receivedMs);
   if (refusal != 0) return refusal;
-  table.bind(ledger);
-  ledger.release(table);
+  flights.adopt(table);
   return 0;
 }
 

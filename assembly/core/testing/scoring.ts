@@ -1,4 +1,5 @@
 import { addressOf, putU8 } from "../../wire/bytes";
+import { Flights } from "../flights/flights";
 import { Ledger } from "../ledger";
 import { PickContext } from "../pick_context";
 import { Random } from "../random";
@@ -14,6 +15,7 @@ const UNTOUCHED: f32 = -7;
 export class Scoring {
   table: Table = new Table();
   ledger: Ledger = new Ledger();
+  flights: Flights = new Flights(this.ledger);
   request: PickRequest = new PickRequest();
   /** Scores of the last `run` by endpoint row, and what lies behind them. */
   scores: StaticArray<f32> = new StaticArray<f32>(64);
@@ -24,7 +26,7 @@ export class Scoring {
   /** Takes the builder's table over and binds it to the ledger. */
   take(builder: TableBuilder): Scoring {
     assert(builder.decodeInto(this.table) == 0, "the table is accepted");
-    this.table.bind(this.ledger);
+    this.flights.adopt(this.table);
     return this;
   }
 
@@ -46,7 +48,7 @@ export class Scoring {
   /** Scores every row of the pool with a SCORER_* kind; how many there are. */
   run(kind: u32): i32 {
     const context = this.context;
-    context.begin(this.table, this.ledger, 0, this.request);
+    context.begin(this.table, this.flights, 0, this.request);
     context.countInFlight();
     for (let row = 0; row < this.scores.length; row++) this.scores[row] = UNTOUCHED;
     const scorer = scorerOf(kind);

@@ -72,7 +72,7 @@ export class Release {
     request.modelBytes = targetBytes > 0 ? targetBytes : modelBytes;
     request.promptBytes = bodyBytes;
     request.priority = priority;
-    const count = vm.picker.pick(table, vm.ledger, pool, request);
+    const count = vm.picker.pick(table, vm.flights, pool, request);
     if (known != null) known.attempt = count == 0 ? ATTEMPT_FAILED : ATTEMPT_FOUND;
     if (count == 0) {
       if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.failOpen();

@@ -1,0 +1,47 @@
+import { PrefixIndex } from "../prefix/prefix_index";
+import { flights, request, table } from "./state";
+
+/** Opens a flight of the request set last to a row of a pool, at the clock's time; its handle, >= 0. */
+export function openFlight(pool: i32, row: i32): i32 {
+  return flights.open(table, pool, row, request).handle;
+}
+
+export function flightFirstToken(handle: i32): void {
+  flights.firstToken(flights.at(handle), request.nowMs);
+}
+
+/** So many tokens of the answer have come in all. */
+export function flightProgress(handle: i32, tokens: u32): void {
+  flights.progress(flights.at(handle), tokens, request.nowMs);
+}
+
+/** Tokens by the server's own count; -1: not stated. */
+export function flightFinish(handle: i32, promptTokens: i32, completionTokens: i32, cachedTokens: i32): void {
+  flights.finish(flights.at(handle), request.nowMs, promptTokens, completionTokens, cachedTokens);
+}
+
+export function flightAbandon(handle: i32): void {
+  flights.abandon(flights.at(handle), request.nowMs);
+}
+
+/** 1 if the flight is counted to the account from now on. */
+export function flightMove(handle: i32, account: i32): bool {
+  return flights.move(flights.at(handle), account, request.nowMs);
+}
+
+export function flightCount(): i32 {
+  return flights.count;
+}
+
+export function flightsTick(): void {
+  flights.tick(request.nowMs);
+}
+
+export function endpointRestarted(account: i32): void {
+  flights.restarted(account);
+}
+
+/** From now on flights have an index of prefixes, empty at first, of `PrefixIndex`'s sizes. */
+export function usePrefixIndex(blocks: i32, endpoints: i32, capacityBlocks: i32): void {
+  flights.useIndex(new PrefixIndex(blocks, endpoints, capacityBlocks));
+}

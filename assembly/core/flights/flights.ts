@@ -1,0 +1,291 @@
+import { Learning } from "../learning/learning";
+import { ANSWER, FIRST_TOKEN, Observation } from "../learning/observation";
+import { PoolLearning } from "../learning/pool_learning";
+import { BASE, CONTEXT, PROMPT, SEQUENCE } from "../learning/step_model";
+import { Ledger } from "../ledger";
+import { nameHash } from "../name_hash";
+import { PREFIX_BLOCK_BYTES } from "../prefix/block_hasher";
+import { PrefixIndex } from "../prefix/prefix_index";
+import { PickRequest } from "../request";
+import { Table } from "../table";
+import { EndpointLoads } from "./endpoint_loads";
+import { Flight } from "./flight";
+
+/** Prompt tokens that an engine computes in one step (vLLM's max_num_batched_tokens by default on an H100). */
+export const STEP_TOKENS: f64 = 8192;
+
+/**
+ * Requests from pick to end: each moves the ledger, the load of its endpoint, the index of prefixes and what is learned. One a VM.
+ * Allocates when more requests are under way than ever before.
+ */
+export class Flights {
+  readonly ledger: Ledger;
+  readonly loads: EndpointLoads = new EndpointLoads();
+  readonly learning: Learning;
+  /** Null: nothing is known of prefixes. */
+  index: PrefixIndex | null = null;
+  /** Under way. */
+  count: i32 = 0;
+
+  private readonly all: Flight[] = [];
+  private readonly free: i32[] = [];
+  private readonly seen: Observation = new Observation();
+  private readonly nobody: PoolLearning = new PoolLearning(0);
+  /** The index was asked for the request under way. */
+  private isLookedUp: bool = false;
+
+  constructor(ledger: Ledger) {
+    this.ledger = ledger;
+    this.learning = new Learning(ledger);
+  }
+
+  /** Takes a decoded table over: rows get their accounts, and endpoints that are new or gone theirs. */
+  adopt(table: Table): void {
+    const ledger = this.ledger;
+    table.bind(ledger);
+    ledger.release(table);
+    for (let pool = 0; pool < table.poolCount; pool++) {
+      const learned = this.learning.poolOf(unchecked(table.poolId[pool]));
+      const start = unchecked(table.poolEndpointStart[pool]);
+      const count = unchecked(table.poolEndpointCount[pool]);
+      for (let row = start; row < start + count; row++) this.adoptRow(table, row, learned);
+    }
+    this.learning.adopt(table);
+  }
+
+  private adoptRow(table: Table, row: i32, learned: PoolLearning): void {
+    const account = unchecked(table.rowAccount[row]);
+    if (this.loads.adopt(this.ledger, account)) {
+      this.learning.speeds.reset(account);
+      this.learning.speeds.put(account, learned.meanLog);
+      const index = this.index;
+      if (index != null) index.forget(account);
+    }
+    this.loads.readRemote(table, row, account);
+  }
+
+  /** From now on prefixes are looked up and noted in `index`, which is empty. */
+  useIndex(index: PrefixIndex): void {
+    this.index = index;
+  }
+
+  /** A request is about to be picked for: what was asked of the index is of another one. */
+  begin(): void {
+    this.isLookedUp = false;
+  }
+
+  /** Asks the index who holds how much of the request's prompt; once for each request, however often it is called. */
+  lookUp(request: PickRequest): void {
+    if (this.isLookedUp) return;
+    this.isLookedUp = true;
+    const index = this.index;
+    if (index != null) index.lookUp(request.hashes, request.blocks, request.seed);
+  }
+
+  /** Blocks of the prompt looked up last that the endpoint of an account is believed to hold. */
+  @inline cachedBlocks(account: i32): i32 {
+    const index = this.index;
+    return index != null ? index.lengthOf(account) : 0;
+  }
+
+  /** Tokens of the request's prompt, estimated by its bytes unless they are known. */
+  promptTokens(learned: PoolLearning, request: PickRequest): f64 {
+    if (request.promptTokens > 0) return request.promptTokens;
+    const model = request.modelBytes > 0 ? nameHash(request.modelPtr, request.modelBytes) : 0;
+    return <f64>request.promptBytes * learned.ratios.of(model);
+  }
+
+  /** Prompt tokens in a block, of a prompt of so many tokens. */
+  static blockTokens(promptTokens: f64, request: PickRequest): f64 {
+    return request.promptBytes > 0 ? (promptTokens * PREFIX_BLOCK_BYTES) / <f64>request.promptBytes : 0;
+  }
+
+  /** The request goes to the endpoint of a row. */
+  open(table: Table, pool: i32, row: i32, request: PickRequest): Flight {
+    const flight = this.take();
+    const account = unchecked(table.rowAccount[row]);
+    const learned = this.learning.poolOf(unchecked(table.poolId[pool]));
+    const promptTokens = this.promptTokens(learned, request);
+    this.lookUp(request);
+    flight.cachedBlocks = this.cachedBlocks(account);
+    flight.learned = learned;
+    flight.openedMs = request.nowMs;
+    flight.firstMs = -1;
+    flight.tokens = 0;
+    flight.isMoved = false;
+    flight.promptBytes = request.promptBytes;
+    flight.promptTokens = promptTokens;
+    const cachedTokens = <f64>flight.cachedBlocks * Flights.blockTokens(promptTokens, request);
+    // An engine computes the last token of a prompt even where it holds it.
+    flight.uncachedTokens = max<f64>(min<f64>(1, promptTokens), promptTokens - cachedTokens);
+    flight.model = request.modelBytes > 0 ? nameHash(request.modelPtr, request.modelBytes) : 0;
+    flight.ledgerResident = <u32>min<f64>(promptTokens, u32.MAX_VALUE);
+    flight.ledgerUncached = <u32>min<f64>(flight.uncachedTokens, u32.MAX_VALUE);
+    flight.keepHashes(request.hashes, request.blocks, request.seed);
+    this.isLookedUp = false;
+    learned.prompts.add(flight.uncachedTokens, request.nowMs);
+    this.loads.touch(account, this.ledger, request.nowMs);
+    this.ledger.open(account, flight.ledgerUncached, flight.ledgerResident);
+    this.arrive(flight, account, request.nowMs);
+    return flight;
+  }
+
+  /** A retry took the request to the endpoint of another account; false, and nothing moves, where that has none. */
+  move(flight: Flight, account: i32, nowMs: f64): bool {
+    const from = flight.account;
+    if (from < 0) return false;
+    this.loads.touch(from, this.ledger, nowMs);
+    if (account == from) return true;
+    if (account >= 0 && account < this.loads.count) this.loads.touch(account, this.ledger, nowMs);
+    if (!this.ledger.move(from, account, flight.ledgerUncached, flight.ledgerResident)) return false;
+    this.leave(flight);
+    this.arrive(flight, account, nowMs);
+    flight.isMoved = true;
+    return true;
+  }
+
+  /** Its first token came. */
+  firstToken(flight: Flight, nowMs: f64): void {
+    const account = flight.account;
+    if (account < 0 || flight.firstMs >= 0) return;
+    const loads = this.loads;
+    loads.touch(account, this.ledger, nowMs);
+    flight.firstMs = nowMs;
+    this.prefilled(flight);
+    const seen = this.observation(FIRST_TOKEN, flight);
+    const since = flight.sinceOpened;
+    const promptTokens = since.prefilled(loads, account);
+    const steps = 1 + promptTokens / STEP_TOKENS;
+    seen.observedMs = nowMs - flight.openedMs;
+    seen.prefilledTokens = flight.uncachedTokens;
+    if (since.lengthMs(nowMs) > 0 && !flight.isMoved) {
+      unchecked((seen.features[BASE] = steps));
+      unchecked((seen.features[CONTEXT] = steps * since.context(loads, account, nowMs)));
+      unchecked((seen.features[SEQUENCE] = steps * since.sequences(loads, account, nowMs)));
+      unchecked((seen.features[PROMPT] = promptTokens));
+      this.learning.take(seen, nowMs);
+    }
+    flight.sinceFirst.begin(loads, account, nowMs);
+    flight.tokens = 1;
+    loads.beginDecoding(account, flight.promptTokens);
+    loads.addTokens(account, 1);
+  }
+
+  /** So many tokens of its answer have come in all. */
+  progress(flight: Flight, tokens: u32, nowMs: f64): void {
+    const account = flight.account;
+    if (account < 0 || flight.firstMs < 0 || tokens <= flight.tokens) return;
+    this.loads.touch(account, this.ledger, nowMs);
+    this.loads.addTokens(account, <f64>(tokens - flight.tokens));
+    flight.tokens = tokens;
+  }
+
+  /** It ended as it should, with so many tokens by its server's count; -1: not stated. */
+  finish(flight: Flight, nowMs: f64, promptTokens: i64, completionTokens: i64, cachedTokens: i64): void {
+    const account = flight.account;
+    if (account < 0) return;
+    this.loads.touch(account, this.ledger, nowMs);
+    const tokens = completionTokens >= 0 ? <f64>completionTokens : <f64>flight.tokens;
+    const seen = this.observation(ANSWER, flight);
+    seen.outputTokens = tokens;
+    if (promptTokens > 0) seen.promptTokens = <f64>promptTokens;
+    if (flight.promptBytes > 0) seen.promptBytes = <f64>flight.promptBytes;
+    this.describeAnswer(seen, flight, tokens, nowMs);
+    this.learning.take(seen, nowMs);
+    this.close(flight);
+  }
+
+  /** It broke off: the error, the reset or the client's leaving teaches nothing. */
+  abandon(flight: Flight, nowMs: f64): void {
+    if (flight.account < 0) return;
+    this.loads.touch(flight.account, this.ledger, nowMs);
+    this.close(flight);
+  }
+
+  /** Brings every endpoint's sums up to now, since what others have in flight changes between own events. */
+  tick(nowMs: f64): void {
+    for (let account = 0, count = this.loads.count; account < count; account++) {
+      this.loads.touch(account, this.ledger, nowMs);
+    }
+  }
+
+  /** The endpoint of an account lost its cache, and may be another machine. */
+  restarted(account: i32): void {
+    if (account < 0 || account >= this.loads.count) return;
+    this.learning.speeds.reset(account);
+    const index = this.index;
+    if (index != null) index.forget(account);
+  }
+
+  /** The flight of a handle. */
+  at(handle: i32): Flight {
+    return this.all[handle];
+  }
+
+  private describeAnswer(seen: Observation, flight: Flight, tokens: f64, nowMs: f64): void {
+    const loads = this.loads;
+    const account = flight.account;
+    const since = flight.sinceFirst;
+    const later = tokens - 1;
+    if (flight.firstMs < 0 || later <= 0 || !(since.lengthMs(nowMs) > 0)) return;
+    seen.observedMs = since.lengthMs(nowMs) / later;
+    unchecked((seen.features[BASE] = 1));
+    unchecked((seen.features[CONTEXT] = since.context(loads, account, nowMs)));
+    unchecked((seen.features[SEQUENCE] = since.sequences(loads, account, nowMs)));
+    unchecked((seen.features[PROMPT] = since.prefilled(loads, account) / later));
+  }
+
+  private observation(kind: u32, flight: Flight): Observation {
+    const seen = this.seen;
+    seen.kind = kind;
+    seen.pool = flight.learned.id;
+    seen.endpoint = unchecked(this.ledger.id[flight.account]);
+    seen.model = flight.model;
+    seen.observedMs = 0;
+    seen.features.fill(0);
+    seen.prefilledTokens = 0;
+    seen.outputTokens = -1;
+    seen.promptBytes = -1;
+    seen.promptTokens = -1;
+    return seen;
+  }
+
+  private prefilled(flight: Flight): void {
+    const account = flight.account;
+    this.ledger.prefilled(account, flight.ledgerUncached);
+    flight.ledgerUncached = 0;
+    unchecked((this.loads.prefilledTokens[account] += flight.uncachedTokens));
+  }
+
+  private take(): Flight {
+    this.count++;
+    if (this.free.length > 0) return this.all[this.free.pop()];
+    const flight = new Flight(this.all.length, this.nobody);
+    this.all.push(flight);
+    return flight;
+  }
+
+  /** Counts the flight to the endpoint of an account, which will hold its prompt. */
+  private arrive(flight: Flight, account: i32, nowMs: f64): void {
+    flight.account = account;
+    flight.sinceOpened.begin(this.loads, account, nowMs);
+    const index = this.index;
+    if (index != null) index.record(account, flight.hashes, flight.blocks, flight.seed);
+  }
+
+  private leave(flight: Flight): void {
+    if (flight.firstMs >= 0) {
+      this.loads.endDecoding(flight.account, flight.promptTokens, <f64>flight.tokens);
+      flight.firstMs = -1;
+      flight.tokens = 0;
+    }
+  }
+
+  private close(flight: Flight): void {
+    this.ledger.close(flight.account, flight.ledgerUncached, flight.ledgerResident);
+    this.leave(flight);
+    flight.account = -1;
+    this.count--;
+    this.free.push(flight.handle);
+  }
+}
