@@ -52,7 +52,7 @@ export class EndpointColumns {
   rowRemoteRequests: StaticArray<u32> = new StaticArray<u32>(0);
   rowRemoteUncached: StaticArray<u32> = new StaticArray<u32>(0);
   rowRemoteResident: StaticArray<u32> = new StaticArray<u32>(0);
-  /** Starts of the model server that were seen after the first; a change says that what it had cached is gone. */
+  /** ENDPOINT_EPOCH: one that rose says that what the model server had cached is gone. */
   rowEpoch: StaticArray<u32> = new StaticArray<u32>(0);
   /** One bit a class of its pool, the first one lowest: requests of that class may be sent here. */
   rowClasses: StaticArray<u32> = new StaticArray<u32>(0);

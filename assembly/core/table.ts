@@ -4,6 +4,7 @@ import {
   ADAPTER_NAME,
   ADAPTER_RUNNING,
   ADAPTER_STATE,
+  EXCHANGE_SECRET,
   HEADER_EPOCH,
   HEADER_SEQUENCE,
   MODEL_FLAGS,
@@ -14,6 +15,7 @@ import {
   SCORER_KIND,
   SCORER_WEIGHT,
   SECTION_ADAPTERS,
+  SECTION_EXCHANGE,
   SECTION_MODELS,
   SECTION_OBJECTIVES,
   SECTION_REWRITES,
@@ -42,6 +44,8 @@ export class Table extends PoolColumns {
   /** Start of the sender's life in ms since the Unix epoch; 0 before the first table. */
   epoch: u64 = 0;
   sequence: u64 = 0;
+  /** With which keys of prompts are made; 0: the table has none. */
+  secret: u64 = 0;
 
   /** What models are rewritten to, what is spoken at a path, and where the model chooses the pool. */
   rewrites: Rewrites = new Rewrites();
@@ -79,6 +83,8 @@ export class Table extends PoolColumns {
     this.heap = sectionPtr(message, SECTION_STRINGS);
     this.epoch = u64At(message + HEADER_EPOCH);
     this.sequence = u64At(message + HEADER_SEQUENCE);
+    const exchange = sectionCount(message, SECTION_EXCHANGE);
+    this.secret = exchange > 0 ? u64At(sectionPtr(message, SECTION_EXCHANGE) + EXCHANGE_SECRET) : 0;
     this.receivedMs = receivedMs;
     this.takeFromCheck();
     this.decodePools(message);

@@ -53,6 +53,7 @@ export const ENTRY_STRIDE: u32 = 8;
 export const KIND_TABLE: u32 = 1;
 export const KIND_REPORT: u32 = 2;
 export const KIND_ACCOUNTS: u32 = 3;
+export const KIND_PREFIXES: u32 = 4;
 
 // --- bounds: a message outside of them is refused -------------------------------------------------
 export const MAX_MESSAGE_BYTES: u32 = 4194304;
@@ -91,14 +92,15 @@ export const SECTION_APIS: u32 = 10;
 export const SECTION_ROUTES: u32 = 11;
 export const SECTION_ROUTE_POOLS: u32 = 12;
 export const SECTION_CLASSES: u32 = 13;
-export const TABLE_SECTIONS: u32 = 14;
+export const SECTION_EXCHANGE: u32 = 14;
+export const TABLE_SECTIONS: u32 = 15;
 /**
  * TARGETS to ROUTE_POOLS came at one time, with REWRITES' rows and POOL_STRIDE_V1. A table of fewer sections than
  * these has none of it, whatever its REWRITES and its pools' bytes from POOL_STRIDE_V0 on hold.
  */
 export const TABLE_SECTIONS_V1: u32 = 13;
 /**
- * CLASSES came with the columns of pools from POOL_STRIDE_V1 on and of endpoints from ENDPOINT_STRIDE_V1 on. A table
+ * CLASSES and EXCHANGE came with the columns of pools from POOL_STRIDE_V1 on and of endpoints from ENDPOINT_STRIDE_V1 on. A table
  * without this flag, or of fewer sections than TABLE_SECTIONS, has none of them.
  */
 export const TABLE_FLAG_PICKING: u32 = 1;
@@ -213,7 +215,7 @@ export const PROFILE_STICKY: u32 = 9;
  *  | kv block | max      | adapters     | remote  | remote    | remote
  *  | tokens   | adapters | start, count | requests| uncached  | resident tokens
  *   80        84        88
- *  | restarts | classes |
+ *  | epoch    | classes |
  *  | u32      | bits    |
  */
 /** FNV-1a, 64 bits, of the address: the same endpoint for every controller and in every pool. */
@@ -237,7 +239,10 @@ export const ENDPOINT_ADAPTER_COUNT: u32 = 64;
 export const ENDPOINT_REMOTE_REQUESTS: u32 = 68;
 export const ENDPOINT_REMOTE_UNCACHED_TOKENS: u32 = 72;
 export const ENDPOINT_REMOTE_RESIDENT_TOKENS: u32 = 76;
-/** Counts up when the model server starts anew: what was cached is gone. */
+/**
+ * Of the model server's present life, rises when it starts anew, and what it had cached is gone: seconds since the
+ * Unix epoch, 1 where no start is known, 0 where the sender does not watch it.
+ */
 export const ENDPOINT_EPOCH: u32 = 80;
 /** One bit a class of the pool, the first one lowest: requests of that class may be sent here. */
 export const ENDPOINT_CLASSES: u32 = 84;
@@ -382,12 +387,25 @@ export const CLASS_LENGTH: u32 = 2;
 /** Rows of one pool: each is a bit of ENDPOINT_CLASSES. */
 export const MAX_POOL_CLASSES: u32 = 32;
 
+/*  EXCHANGE: what all who tell each other of prompts have in common; one row, or none.
+ *   0        8
+ *  | secret |
+ *  | u64    |
+ */
+/** With it the keys of prompts are made; 0: the sender knows none, the receiver keeps what it has. */
+export const EXCHANGE_SECRET: u32 = 0;
+export const EXCHANGE_STRIDE: u32 = 8;
+
 // --- report: from an Envoy to the controller; header epoch and sequence name the table applied ----
 export const REPORT_SECTION_IDENTITY: u32 = 0;
 export const REPORT_SECTION_ENDPOINTS: u32 = 1;
 export const REPORT_SECTION_STRINGS: u32 = 2;
 export const REPORT_SECTION_POOLS: u32 = 3;
-export const REPORT_SECTIONS: u32 = 4;
+/** As in a table: the secret in use, from who takes messages of prefixes. */
+export const REPORT_SECTION_EXCHANGE: u32 = 4;
+export const REPORT_SECTION_LEARNED: u32 = 5;
+export const REPORT_SECTION_SPEEDS: u32 = 6;
+export const REPORT_SECTIONS: u32 = 7;
 
 /*  IDENTITY: exactly one row.
  *   0        8            16          24         28        32
@@ -425,6 +443,36 @@ export const POOL_TERMS_ID: u32 = 0;
 /** One bit a scorer: `1 << SCORER_*`. */
 export const POOL_TERMS_MISSING: u32 = 8;
 export const POOL_TERMS_STRIDE: u32 = 16;
+
+/*  LEARNED: what the sender has learned of a pool's endpoints; of all pools it knows, or of none in this report.
+ *   0               8        12       16       20        24         28        32          36         40
+ *  | FNV-1a of name | step   | context| sequence| prompt | output   | tokens  | observed  | reserved |
+ *  | u64            | ms f32 | f32    | ms f32  | ms f32 | tokens   | a byte  | answers   |          |
+ */
+export const LEARNED_POOL: u32 = 0;
+/** Time of a step whatever is in it, f32 ms; of each token of context; of each sequence; of each token of prompt. */
+export const LEARNED_STEP_MS: u32 = 8;
+export const LEARNED_CONTEXT_TOKEN_MS: u32 = 12;
+export const LEARNED_SEQUENCE_MS: u32 = 16;
+export const LEARNED_PROMPT_TOKEN_MS: u32 = 20;
+/** Mean tokens of an answer, f32. */
+export const LEARNED_OUTPUT_TOKENS: u32 = 24;
+/** Tokens of a prompt for each of its bytes, f32 > 0. */
+export const LEARNED_TOKENS_PER_BYTE: u32 = 28;
+/** Answers that it was learned from, as many as count. */
+export const LEARNED_ANSWERS: u32 = 32;
+export const LEARNED_STRIDE: u32 = 40;
+
+/*  SPEEDS: of endpoints, together with LEARNED.  | id u64 | slowness f32 | reserved u32 | */
+export const SPEED_ID: u32 = 0;
+/** How many times as long as the mean endpoint of its pool it takes, f32 > 0. */
+export const SPEED_SLOWNESS: u32 = 8;
+export const SPEED_STRIDE: u32 = 16;
+
+// --- prefixes: which prompts went where, see prefixes.ts; both ways -------------------------------------
+//     Header epoch: a name of the secret of their keys; sequence: counts the sender's messages, from 1.
+export const PREFIXES_SECTION_RECORDS: u32 = 0;
+export const PREFIXES_SECTIONS: u32 = 1;
 
 // --- accounts: what one VM of an Envoy has counted since its start, complete and cumulative ---------
 //     Header epoch: a random number of the VM's own; sequence: counts its messages, from 1.

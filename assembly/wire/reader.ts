@@ -17,6 +17,7 @@ import {
   ENTRY_COUNT,
   ENTRY_OFFSET,
   ENTRY_STRIDE,
+  EXCHANGE_STRIDE,
   HEADER_EPOCH,
   HEADER_FIXED_BYTES,
   HEADER_FLAGS,
@@ -29,8 +30,10 @@ import {
   HEADER_VERSION,
   IDENTITY_STRIDE,
   KIND_ACCOUNTS,
+  KIND_PREFIXES,
   KIND_REPORT,
   KIND_TABLE,
+  LEARNED_STRIDE,
   MAGIC,
   MAGIC_SWAPPED,
   MAX_ACCOUNT_ROWS,
@@ -48,6 +51,7 @@ import {
   POOL_STRIDE_V0,
   POOL_STRIDE_V1,
   POOL_TERMS_STRIDE,
+  PREFIXES_SECTION_RECORDS,
   REFUSED_FOREIGN_ENDIAN,
   REFUSED_HEADER,
   REFUSED_KIND,
@@ -58,8 +62,11 @@ import {
   REFUSED_TRUNCATED,
   REFUSED_VERSION,
   REPORT_SECTION_ENDPOINTS,
+  REPORT_SECTION_EXCHANGE,
   REPORT_SECTION_IDENTITY,
+  REPORT_SECTION_LEARNED,
   REPORT_SECTION_POOLS,
+  REPORT_SECTION_SPEEDS,
   REPORT_SECTION_STRINGS,
   REWRITE_STRIDE,
   ROUTE_POOL_STRIDE,
@@ -70,6 +77,7 @@ import {
   SECTION_CLASSES,
   SECTION_CLUSTERS,
   SECTION_ENDPOINTS,
+  SECTION_EXCHANGE,
   SECTION_MODELS,
   SECTION_OBJECTIVES,
   SECTION_POOLS,
@@ -79,6 +87,7 @@ import {
   SECTION_SCORERS,
   SECTION_STRINGS,
   SECTION_TARGETS,
+  SPEED_STRIDE,
   TABLE_FLAG_PICKING,
   TABLE_SECTIONS,
   TABLE_SECTIONS_V1,
@@ -136,6 +145,8 @@ function minimumStride(kind: u32, section: u32, generation: u32): u32 {
         return ROUTE_POOL_STRIDE;
       case SECTION_CLASSES:
         return CLASS_STRIDE;
+      case SECTION_EXCHANGE:
+        return EXCHANGE_STRIDE;
     }
     return 0;
   }
@@ -152,6 +163,7 @@ function minimumStride(kind: u32, section: u32, generation: u32): u32 {
     }
     return 0;
   }
+  if (kind == KIND_PREFIXES) return section == PREFIXES_SECTION_RECORDS ? 1 : 0;
   switch (section) {
     case REPORT_SECTION_IDENTITY:
       return IDENTITY_STRIDE;
@@ -161,6 +173,12 @@ function minimumStride(kind: u32, section: u32, generation: u32): u32 {
       return 1;
     case REPORT_SECTION_POOLS:
       return POOL_TERMS_STRIDE;
+    case REPORT_SECTION_EXCHANGE:
+      return EXCHANGE_STRIDE;
+    case REPORT_SECTION_LEARNED:
+      return LEARNED_STRIDE;
+    case REPORT_SECTION_SPEEDS:
+      return SPEED_STRIDE;
   }
   return 0;
 }
@@ -173,18 +191,20 @@ function maximumRows(kind: u32, section: u32, generation: u32): u32 {
     if (section == SECTION_ENDPOINTS) return MAX_ENDPOINTS;
     if (section == SECTION_APIS) return MAX_APIS;
     if (section == SECTION_ROUTES) return MAX_ROUTES;
+    if (section == SECTION_EXCHANGE) return 1;
     return MAX_ROWS;
   }
   if (kind == KIND_ACCOUNTS) {
     if (section == ACCOUNTS_SECTION_IDENTITY) return 1;
     return section == ACCOUNTS_SECTION_ROWS ? MAX_ACCOUNT_ROWS : MAX_MESSAGE_BYTES;
   }
-  if (section == REPORT_SECTION_IDENTITY) return 1;
-  return section == REPORT_SECTION_POOLS ? MAX_POOLS : MAX_ENDPOINTS;
+  if (section == REPORT_SECTION_IDENTITY || section == REPORT_SECTION_EXCHANGE) return 1;
+  return section == REPORT_SECTION_POOLS || section == REPORT_SECTION_LEARNED ? MAX_POOLS : MAX_ENDPOINTS;
 }
 
 function isStrings(kind: u32, section: u32): bool {
   if (kind == KIND_TABLE) return section == SECTION_STRINGS;
+  if (kind == KIND_PREFIXES) return section == PREFIXES_SECTION_RECORDS;
   return section == (kind == KIND_ACCOUNTS ? ACCOUNTS_SECTION_STRINGS : REPORT_SECTION_STRINGS);
 }
 
@@ -204,7 +224,7 @@ export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
   if (bytes < HEADER_VERSION + 2) return REFUSED_TRUNCATED;
   if (load<u16>(ptr + HEADER_VERSION) != VERSION) return REFUSED_VERSION;
   if (bytes < HEADER_FIXED_BYTES) return REFUSED_TRUNCATED;
-  if (load<u16>(ptr + HEADER_KIND) != kind || kind < KIND_TABLE || kind > KIND_ACCOUNTS) return REFUSED_KIND;
+  if (load<u16>(ptr + HEADER_KIND) != kind || kind < KIND_TABLE || kind > KIND_PREFIXES) return REFUSED_KIND;
   // Within one version only rows and the number of sections may grow, never the header.
   if (load<u16>(ptr + HEADER_HEADER_BYTES) != HEADER_FIXED_BYTES) return REFUSED_HEADER;
   const total = load<u32>(ptr + HEADER_TOTAL_BYTES);

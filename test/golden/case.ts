@@ -64,6 +64,8 @@ interface GoldenTable {
   readonly sequence?: string;
   readonly pools: readonly GoldenPool[];
   readonly routes?: readonly RouteRow[];
+  /** u64 in decimal digits. */
+  readonly secret?: string;
 }
 
 /** Numbers are written at a header field, or at a column of a row, by the names of the layout. */
@@ -139,6 +141,7 @@ export function toRows(table: GoldenTable): TableRows {
       })),
     })),
     routes: table.routes ?? [],
+    ...(table.secret === undefined ? {} : { secret: BigInt(table.secret) }),
   };
 }
 

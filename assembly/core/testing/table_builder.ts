@@ -93,7 +93,7 @@ export class EndpointFixture {
   remoteRequests: i32 = -1;
   maxAdapters: i32 = -1;
   /** Starts of the server that were seen after the first. */
-  restarts: u32 = 0;
+  lifeEpoch: u32 = 0;
   /** One bit a class. */
   classes: u32 = 0;
   adapterNames: string[] = [];
@@ -246,7 +246,7 @@ export class TableBuilder {
       putF32(row + ENDPOINT_KV_USED, endpoint.kvUsed);
       putU32(row + ENDPOINT_REMOTE_REQUESTS, endpoint.remoteRequests);
       putU32(row + ENDPOINT_MAX_ADAPTERS, endpoint.maxAdapters);
-      putU32(row + ENDPOINT_EPOCH, endpoint.restarts);
+      putU32(row + ENDPOINT_EPOCH, endpoint.lifeEpoch);
       putU32(row + ENDPOINT_CLASSES, endpoint.classes);
       putU32(row + ENDPOINT_ADAPTER_START, adapter);
       putU32(row + ENDPOINT_ADAPTER_COUNT, endpoint.adapterNames.length);

@@ -12,6 +12,8 @@ export interface PublisherOptions {
   readonly setTimer: SetTimer;
   /** Start of this controller's life in ms since the Unix epoch. */
   readonly epoch: bigint;
+  /** With which Envoys make the keys of prompts; undefined: not known (yet). */
+  readonly secret?: () => bigint | undefined;
   readonly pushIntervalMs: number;
   readonly pushAtMostMs: number;
   /** How long the first table waits for one scrape and one list of models of every endpoint. */
@@ -146,7 +148,9 @@ export class Publisher {
   private publish(inventory: Inventory, endpoints: readonly Endpoint[], nowMs: number): void {
     const first = this.rows === undefined;
     try {
+      const secret = this.options.secret?.();
       const rows = buildTable({
+        ...(secret === undefined ? {} : { secret }),
         pools: inventory.pools,
         routes: inventory.routes,
         endpoints,

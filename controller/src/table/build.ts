@@ -1,10 +1,11 @@
 import { AGE_NEVER } from "../../../assembly/wire/layout.ts";
-import type { Endpoint, ModelSpec, PoolSpec, RouteSpec, Sample } from "../model.ts";
+import type { Endpoint, ModelSpec, PickingSpec, PoolSpec, RouteSpec, Sample } from "../model.ts";
 import { fitAdapters, roomBytes } from "./adapter-budget.ts";
+import { classesOf, type PoolClasses } from "./classes.ts";
 import { readsBody } from "./body-reading.ts";
 import { fnv1a64 } from "./hash.ts";
 import { withLearned } from "./learned-models.ts";
-import type { AdapterRow, EndpointRow, ModelRow, PoolRow, RouteRow, TableRows } from "./rows.ts";
+import type { AdapterRow, EndpointRow, ModelRow, PickingRow, PoolRow, RouteRow, TableRows } from "./rows.ts";
 
 export interface TableInput {
   readonly pools: readonly PoolSpec[];
@@ -18,6 +19,8 @@ export interface TableInput {
   readonly learned?: ReadonlyMap<string, readonly ModelSpec[]>;
   /** Monotonic ms, of the same clock as `Sample.atMs`. */
   readonly nowMs: number;
+  /** Absent: none is known. */
+  readonly secret?: bigint;
   readonly epoch: bigint;
   readonly sequence: bigint;
 }
@@ -37,10 +40,17 @@ export function buildTable(input: TableInput): TableRows {
   const routes = routeRows(input);
   const byModel = new Set(routes.flatMap((route) => route.pools));
   const endpointsByPool = new Map(
-    input.pools.map((pool) => [keyOf(pool), endpointRows(byPool.get(keyOf(pool)) ?? [], input)]),
+    input.pools.map((pool) => {
+      const endpoints = byPool.get(keyOf(pool)) ?? [];
+      const classes = classesOf(
+        pool.picking,
+        endpoints.map(({ spec }) => spec),
+      );
+      return [keyOf(pool), { classes, rows: endpointRows(endpoints, classes, input) }];
+    }),
   );
   const rowsOf = (specs: readonly PoolSpec[]) =>
-    specs.map((pool) => poolRow(pool, endpointsByPool.get(keyOf(pool)) ?? [], byModel));
+    specs.map((pool) => poolRow(pool, endpointsByPool.get(keyOf(pool))!, byModel));
   const learned =
     input.learned === undefined || input.learned.size === 0
       ? withLearned(input.pools, new Map())
@@ -51,9 +61,15 @@ export function buildTable(input: TableInput): TableRows {
     sequence: input.sequence,
     pools,
     routes,
+    ...(input.secret === undefined ? {} : { secret: input.secret }),
     ...(dropped === 0 ? {} : { adaptersDropped: dropped }),
     ...(learned.dropped === 0 ? {} : { modelsDropped: learned.dropped }),
   };
+}
+
+interface PoolEndpoints {
+  readonly classes: PoolClasses;
+  readonly rows: readonly EndpointRow[];
 }
 
 function keyOf(pool: PoolSpec): string {
@@ -73,7 +89,7 @@ function routeRows({ pools, routes }: TableInput): readonly RouteRow[] {
 }
 
 /** `byModel`: names of the pools among which a route's requests choose by model. */
-function poolRow(pool: PoolSpec, endpoints: readonly EndpointRow[], byModel: ReadonlySet<string>): PoolRow {
+function poolRow(pool: PoolSpec, { classes, rows }: PoolEndpoints, byModel: ReadonlySet<string>): PoolRow {
   return {
     name: keyOf(pool),
     profile: pool.profile,
@@ -90,7 +106,7 @@ function poolRow(pool: PoolSpec, endpoints: readonly EndpointRow[], byModel: Rea
     queueLimit: pool.saturation.queueLimit,
     kvLimit: pool.saturation.kvLimit,
     clusters: pool.clusters,
-    endpoints,
+    endpoints: rows,
     models: pool.models.map(
       (model): ModelRow => ({
         name: model.name,
@@ -102,21 +118,48 @@ function poolRow(pool: PoolSpec, endpoints: readonly EndpointRow[], byModel: Rea
     objectives: pool.objectives,
     rewrites: pool.rewrites.map(({ model, targets }) => ({ model: model ?? "", targets })),
     apis: pool.apis,
+    picking: pickingRow(pool.picking, classes),
   };
 }
 
-function endpointRows(endpoints: readonly Endpoint[], input: TableInput): readonly EndpointRow[] {
+function pickingRow(picking: PickingSpec, { rows }: PoolClasses): PickingRow {
+  const { ttft, tpotMs, objectiveHeaders, subset, sessionAffinity, classes } = picking;
+  return {
+    ttftBaseMs: ttft.baseMs,
+    ttftPer1kTokensMs: ttft.perThousandMs,
+    tpotMs,
+    objectiveHeaders,
+    subsetHeader: subset === "header" || subset === "both",
+    subsetMetadata: subset === "metadata" || subset === "both",
+    sessionAffinity,
+    classHeader: classes?.header ?? "",
+    classes: rows,
+  };
+}
+
+function endpointRows(
+  endpoints: readonly Endpoint[],
+  classes: PoolClasses,
+  input: TableInput,
+): readonly EndpointRow[] {
   const seen = new Set<string>();
   const rows: EndpointRow[] = [];
   for (const endpoint of endpoints) {
     if (seen.has(endpoint.address)) continue;
     seen.add(endpoint.address);
-    rows.push(endpointRow(endpoint, input.samples.get(endpoint.address), input.nowMs));
+    rows.push(
+      endpointRow(endpoint, input.samples.get(endpoint.address), classes.bitsOf(endpoint.spec), input.nowMs),
+    );
   }
   return rows;
 }
 
-function endpointRow(endpoint: Endpoint, sample: Sample | undefined, nowMs: number): EndpointRow {
+function endpointRow(
+  endpoint: Endpoint,
+  sample: Sample | undefined,
+  classes: number,
+  nowMs: number,
+): EndpointRow {
   const unmeasured = endpoint.spec.scrape === undefined;
   const identity = {
     id: fnv1a64(endpoint.address),
@@ -125,6 +168,8 @@ function endpointRow(endpoint: Endpoint, sample: Sample | undefined, nowMs: numb
     ready: endpoint.ready,
     draining: endpoint.draining,
     unmeasured,
+    lifeEpoch: unmeasured ? 0 : (sample?.epoch ?? 0),
+    classes,
   };
   if (unmeasured || sample === undefined) return identity;
   return {
@@ -135,6 +180,7 @@ function endpointRow(endpoint: Endpoint, sample: Sample | undefined, nowMs: numb
     ...(sample.kvUsedRatio === undefined ? {} : { kvUsedRatio: sample.kvUsedRatio }),
     ...(sample.kvBlocks === undefined ? {} : { kvBlocks: sample.kvBlocks }),
     ...(sample.kvBlockTokens === undefined ? {} : { kvBlockTokens: sample.kvBlockTokens }),
+    ...(sample.epoch === undefined ? {} : { lifeEpoch: sample.epoch }),
     ...(sample.adapters === undefined
       ? {}
       : {

@@ -38,10 +38,10 @@ export function readPicking(reader: MessageReader, at: number, path: string): Pi
 export function readEndpointPicking(
   reader: MessageReader,
   at: number,
-): Pick<EndpointRow, "restarts" | "classes"> {
+): Pick<EndpointRow, "lifeEpoch" | "classes"> {
   if (tableGeneration(reader.sectionCount, reader.flags) < 2) return {};
   return {
-    restarts: reader.view.getUint32(at + L.ENDPOINT_EPOCH, true),
+    lifeEpoch: reader.view.getUint32(at + L.ENDPOINT_EPOCH, true),
     classes: reader.view.getUint32(at + L.ENDPOINT_CLASSES, true),
   };
 }

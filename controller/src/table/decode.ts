@@ -24,7 +24,11 @@ export function decodeTable(bytes: Uint8Array): TableRows {
     pools.push(pool);
   }
   const routes = readRoutes(reader, pools);
-  return { epoch: reader.epoch, sequence: reader.sequence, pools, routes };
+  const exchange = reader.section(L.SECTION_EXCHANGE);
+  const secret =
+    exchange.count === 0 ? 0n : reader.view.getBigUint64(exchange.offset + L.EXCHANGE_SECRET, true);
+  const { epoch, sequence } = reader;
+  return { epoch, sequence, pools, routes, ...(secret === 0n ? {} : { secret }) };
 }
 
 function readClusters(reader: MessageReader): ReadonlyMap<number, readonly string[]> {

@@ -20,8 +20,8 @@ const DEFAULTS: PickingRow = {
 };
 
 /** Whether the table has the columns and the section that this file writes. */
-export function hasPicking({ pools }: TableRows): boolean {
-  return pools.some(({ picking }) => picking !== undefined);
+export function hasPicking({ pools, secret }: TableRows): boolean {
+  return secret !== undefined || pools.some(({ picking }) => picking !== undefined);
 }
 
 /**

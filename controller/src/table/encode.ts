@@ -83,11 +83,19 @@ export function encodeTable(rows: TableRows): EncodedTable {
     { count: routing.apis, stride: L.API_STRIDE },
     { count: routing.routes, stride: L.ROUTE_STRIDE },
     { count: routing.routePools, stride: L.ROUTE_POOL_STRIDE },
-    ...(picking ? [{ count: classes, stride: L.CLASS_STRIDE }] : []),
+    ...(picking
+      ? [
+          { count: classes, stride: L.CLASS_STRIDE },
+          { count: rows.secret === undefined ? 0 : 1, stride: L.EXCHANGE_STRIDE },
+        ]
+      : []),
   ];
   const flags = picking ? L.TABLE_FLAG_PICKING : 0;
   const writer = new MessageWriter(L.KIND_TABLE, rows.epoch, rows.sequence, sections, flags);
   const endpointIds = writeRows(rows, writer, heap);
+  if (rows.secret !== undefined) {
+    writer.u64(writer.row(L.SECTION_EXCHANGE, 0) + L.EXCHANGE_SECRET, rows.secret, "secret");
+  }
   heap.writeTo(writer.bytes, writer.sectionOffset(L.SECTION_STRINGS));
   return {
     bytes: writer.bytes,
@@ -216,7 +224,7 @@ function writeRestartsAndClasses(
   writer: MessageWriter,
   path: string,
 ): void {
-  writer.u32(at + L.ENDPOINT_EPOCH, endpoint.restarts ?? 0, `${path}.${endpoint.address}.restarts`);
+  writer.u32(at + L.ENDPOINT_EPOCH, endpoint.lifeEpoch ?? 0, `${path}.${endpoint.address}.lifeEpoch`);
   writer.u32(at + L.ENDPOINT_CLASSES, endpoint.classes ?? 0, `${path}.${endpoint.address}.classes`);
 }
 

@@ -34,8 +34,8 @@ export interface EndpointRow {
   readonly kvBlockTokens?: number;
   readonly adapters?: { readonly max: number; readonly entries: readonly AdapterRow[] };
   readonly remote?: RemoteLoad;
-  /** Starts of the model server that were seen after the first. Only where its pool has `picking`; default 0. */
-  readonly restarts?: number;
+  /** Rises when the model server starts anew: ENDPOINT_EPOCH. Only where its pool has `picking`; default 0. */
+  readonly lifeEpoch?: number;
   /** One bit a class of its pool, the first one lowest. Only where its pool has `picking`; default 0. */
   readonly classes?: number;
 }
@@ -102,7 +102,7 @@ export interface PoolRow {
   readonly clusters: readonly string[];
   readonly endpoints: readonly EndpointRow[];
   readonly models: readonly ModelRow[];
-  readonly scorers: readonly { readonly name: ScorerName | "prefix-affinity"; readonly weight: number }[];
+  readonly scorers: readonly { readonly name: ScorerName; readonly weight: number }[];
   readonly objectives: readonly { readonly name: string; readonly priority: number }[];
   /** An exact name goes before any; the first of equals counts. */
   readonly rewrites: readonly RewriteRow[];
@@ -127,6 +127,8 @@ export interface TableRows {
   readonly sequence: bigint;
   readonly pools: readonly PoolRow[];
   readonly routes: readonly RouteRow[];
+  /** With which filters make the keys of prompts, not 0; absent: they keep theirs. On no page and in no log. */
+  readonly secret?: bigint;
   /** Adapters of endpoints that had to be left out of this table; absent: none. Not encoded. */
   readonly adaptersDropped?: number;
   /** Models listed by endpoints that had to be left out of this table; absent: none. Not encoded. */

@@ -33,4 +33,5 @@ export const TABLE_RULES: readonly SectionRule[] = [
   { name: "routes", minStride: L.ROUTE_STRIDE, maxRows: L.MAX_ROUTES, since: 1 },
   { name: "routePools", minStride: L.ROUTE_POOL_STRIDE, maxRows: L.MAX_ROWS, since: 1 },
   { name: "classes", minStride: L.CLASS_STRIDE, maxRows: L.MAX_ROWS, since: 2 },
+  { name: "exchange", minStride: L.EXCHANGE_STRIDE, maxRows: 1, since: 2 },
 ];
