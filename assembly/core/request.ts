@@ -17,6 +17,8 @@ export class PickRequest {
   hashes: usize = 0;
   blocks: i32 = 0;
   seed: u64 = 0;
+  /** The endpoint picked counts as one that holds the prompt; false: not before `Flights.note`. */
+  notesPrefix: bool = true;
   /** Objectives of this request: time to first token, and time for each later one; 0: the pool's. */
   ttftObjectiveMs: f64 = 0;
   tpotObjectiveMs: f64 = 0;
@@ -33,6 +35,7 @@ export class PickRequest {
     this.hashes = 0;
     this.blocks = 0;
     this.seed = 0;
+    this.notesPrefix = true;
     this.ttftObjectiveMs = 0;
     this.tpotObjectiveMs = 0;
   }

@@ -54,6 +54,12 @@ export class EndpointClocks {
     unchecked((this.recent[bit >> 6] |= (<u64>1) << ((<u64>bit) & 63)));
   }
 
+  /** The account used the block, or one that shares its bit, since the hand was there. */
+  isRecent(slot: i32, account: i32): bool {
+    const bit = this.bitOf(slot, account);
+    return ((unchecked(this.recent[bit >> 6]) >> ((<u64>bit) & 63)) & 1) != 0;
+  }
+
   /**
    * A place in the account's ring for `slot`, which it does not hold yet; another block may have to go from `table`.
    * The account's limit is above 0.

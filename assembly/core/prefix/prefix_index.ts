@@ -108,6 +108,18 @@ export class PrefixIndex {
     }
   }
 
+  /**
+   * Recording the prompt would change nothing that matters: of its blocks, the last that the endpoint has room for is believed to
+   * be there, and was used since the endpoint's clock passed it.
+   */
+  isFresh(account: i32, hashes: usize, count: i32, seed: u64): bool {
+    if (<u32>account >= <u32>this.endpoints) return true;
+    const fitting = min<i32>(count, this.clocks.limit(account));
+    if (fitting <= 0) return true;
+    const slot = this.table.find(prefixKey(u64At(hashes + <usize>(fitting - 1) * 8), seed));
+    return slot >= 0 && this.table.isHeld(slot, account) && this.clocks.isRecent(slot, account);
+  }
+
   /** The endpoint's cache is empty: it restarted, or the account stands for another endpoint. */
   forget(account: i32): void {
     if (<u32>account < <u32>this.endpoints) this.clocks.clear(account, this.table);
