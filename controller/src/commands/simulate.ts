@@ -1,16 +1,24 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { fileURLToPath } from "node:url";
-import { findCoreFile, loadCoreModule, PickingCore } from "../core/picking-core.ts";
+import { findCoreFile, loadCoreModule } from "../core/picking-core.ts";
 import { PickerError } from "../errors.ts";
-import { hardware } from "../simulation/hardware.ts";
-import { explanationText } from "../simulation/replay/explanation.ts";
-import type { PolicyFigures } from "../simulation/replay/outcomes.ts";
-import { replay } from "../simulation/replay/replay.ts";
-import { jsonReport, textReport } from "../simulation/replay/report.ts";
+import { jsonReport } from "../simulation/replay/report.ts";
 import { parseSimulateSettings, simulateHelp, type SimulateSettings } from "../simulation/replay/settings.ts";
-import { readWindow } from "../simulation/replay/trace-source.ts";
+import { comparison, comparisonJson } from "../simulation/runs/comparison.ts";
+import { summaryLifecycleMetrics } from "../simulation/runs/inference-perf.ts";
+import { labelsOf, specsOf } from "../simulation/runs/plan.ts";
+import { Progress } from "../simulation/runs/progress.ts";
+import { htmlReport } from "../simulation/runs/report/html-report.ts";
+import type { RunResult } from "../simulation/runs/run.ts";
+import type { FinishedRun, RunSpec } from "../simulation/runs/run-spec.ts";
+import { RunStore } from "../simulation/runs/run-store.ts";
+import { RunUsageError } from "../simulation/runs/run-threads.ts";
+import { Runner } from "../simulation/runs/runner.ts";
+import { search, searchJson, searchText } from "../simulation/runs/searched.ts";
 import { SimulationError } from "../simulation/simulation-error.ts";
-import { SCORER_NAMES } from "../table/names.ts";
 import { type CommandContext, EXIT_USAGE } from "./command.ts";
 
 const USAGE = `inference-picker simulate
@@ -18,10 +26,8 @@ const USAGE = `inference-picker simulate
 Replays a trace against simulated model servers in virtual time, picked by the filter's own code.
 
 `;
-/** Real time between two words of progress. */
-const PROGRESS_INTERVAL_MS = 200;
 
-/** 0: simulated, 2: wrong flags or trace. */
+/** 0: simulated, 2: wrong flags or trace, or a file that cannot be written. */
 export async function runSimulate(context: CommandContext): Promise<number> {
   const { args, stdout, stderr } = context;
   if (args.includes("--help")) {
@@ -29,16 +35,63 @@ export async function runSimulate(context: CommandContext): Promise<number> {
     return 0;
   }
   try {
-    const settings = parseSimulateSettings(args);
-    const module = loadCoreModule(settings.core ?? builtCore());
-    const figures: PolicyFigures[] = [];
-    for (const policy of settings.policies) figures.push(await simulate(policy, settings, module, context));
-    stdout.write(settings.json ? jsonReport(figures) : textReport(figures));
+    await simulate(parseSimulateSettings(args), context);
     return 0;
   } catch (error) {
-    if (!(error instanceof PickerError || error instanceof SimulationError)) throw error;
+    const isUsage =
+      error instanceof PickerError || error instanceof SimulationError || error instanceof RunUsageError;
+    if (!isUsage) throw error;
     stderr.write(`${error.message}\n`);
     return EXIT_USAGE;
+  }
+}
+
+async function simulate(settings: SimulateSettings, context: CommandContext): Promise<void> {
+  const { stdout, stderr } = context;
+  const coreFile = settings.core ?? builtCore();
+  const module = loadCoreModule(coreFile);
+  const specs = specsOf(settings);
+  const labelOf = labelsOf(settings);
+  const progress =
+    stderr.isTTY === true
+      ? new Progress({ out: stderr, nowMs: () => performance.now(), labelOf })
+      : undefined;
+  const { state, window, search: wanted } = settings;
+  const jobs = settings.jobs ?? availableParallelism();
+  const runner = new Runner({
+    module,
+    // A single run needs no thread beside this one.
+    jobs: wanted === undefined ? Math.min(jobs, specs.length) : jobs,
+    store:
+      state === undefined
+        ? undefined
+        : await RunStore.open(state, { core: readFileSync(coreFile), trace: window.file }),
+    watch: progress,
+  });
+  const finished: FinishedRun[] = [];
+  const carryOut = async (spec: RunSpec): Promise<RunResult> => {
+    const result = await runner.run(spec);
+    finished.push({ spec, result });
+    return result;
+  };
+  try {
+    if (wanted === undefined) {
+      const results = await Promise.all(specs.map(carryOut));
+      const runs = specs.map((spec, index) => ({ spec, result: results[index]! }));
+      progress?.clear();
+      tellNotes(runs, settings, context);
+      stdout.write(settings.json ? jsonReport(comparisonJson(runs, settings)) : comparison(runs, settings));
+      writeReports(runs, settings, context);
+    } else {
+      const answers = await search(settings, wanted, carryOut);
+      progress?.clear();
+      tellNotes(finished, settings, context);
+      stdout.write(settings.json ? searchJson(answers) : searchText(answers, settings, wanted));
+      writeReports(finished, settings, context);
+    }
+  } finally {
+    progress?.clear();
+    await runner.close();
   }
 }
 
@@ -51,70 +104,75 @@ function builtCore(): string {
   });
 }
 
-async function simulate(
-  policy: SimulateSettings["policies"][number],
+/** What a reader of the figures has to know, each thing once; and the explanations that were asked for. */
+function tellNotes(
+  runs: readonly FinishedRun[],
   settings: SimulateSettings,
-  module: WebAssembly.Module,
   { stdout, stderr }: CommandContext,
-): Promise<PolicyFigures> {
-  const { window, endpoints, speed, scrapeIntervalMs, objectives } = settings;
-  const core = new PickingCore(module, BigInt(settings.seed));
-  const progress = new Progress(stderr, policy, window.requests);
-  const { outcomes, explanation } = await replay(readWindow(window), {
-    core,
-    profile: { profile: policy, scorers: policy === "weighted" ? settings.scorers : [] },
-    hardware: hardware(settings.server),
-    endpoints,
-    scrapeIntervalMs,
-    speed,
-    objectives,
-    explain: settings.explain,
-    onProgress: (arrived) => progress.show(arrived),
+): void {
+  const { explain, windows, json } = settings;
+  const labelOf = labelsOf(settings);
+  const notes = new Set<string>();
+  for (const { spec, result } of runs) {
+    const { missing, summary, accessLog } = result;
+    const { requests, skip } = spec.window;
+    if (accessLog !== undefined && accessLog.requests < accessLog.lines) {
+      notes.add(
+        `${accessLog.lines - accessLog.requests} of ${accessLog.lines} lines of the log have no usage`,
+      );
+    }
+    if (missing.length > 0)
+      notes.add(`${spec.policy}: without ${missing.join(", ")}, which nothing computes`);
+    if (summary.arrived < requests) {
+      const from = windows > 1 ? `, from request ${skip + 1}` : "";
+      notes.add(`${spec.policy}${from}: the trace ended after ${summary.arrived} of ${requests} requests`);
+    }
+  }
+  for (const note of notes) stderr.write(`${note}\n`);
+  if (explain === undefined) return;
+  for (const { spec, result } of runs) {
+    const { explanation, summary } = result;
+    const label = labelOf(spec);
+    if (explanation === undefined) {
+      stderr.write(`${label}: there is no request ${explain} of ${summary.arrived}\n`);
+      continue;
+    }
+    const head = label === spec.policy ? "" : `${label}\n`;
+    (json ? stderr : stdout).write(`${head}${explanation}\n`);
+  }
+}
+
+function writeReports(
+  runs: readonly FinishedRun[],
+  settings: SimulateSettings,
+  { args }: CommandContext,
+): void {
+  const { report, inferencePerf } = settings;
+  if (report !== undefined) {
+    writing("--report", report, () => writeFileSync(report, htmlReport(runs, settings, args)));
+  }
+  if (inferencePerf === undefined) return;
+  const labelOf = labelsOf(settings);
+  writing("--inference-perf", inferencePerf, () => {
+    for (const { spec, result } of runs) {
+      const folder = join(inferencePerf, labelOf(spec).replaceAll(/[^\w.]+/g, "-"));
+      mkdirSync(folder, { recursive: true });
+      const text = JSON.stringify(summaryLifecycleMetrics(result.summary), null, 2);
+      writeFileSync(join(folder, "summary_lifecycle_metrics.json"), `${text}\n`);
+    }
   });
-  progress.clear();
-  const missing = missingTerms(core);
-  if (missing.length > 0) stderr.write(`${policy}: without ${missing.join(", ")}, which nothing computes\n`);
-  if (outcomes.arrived < window.requests) {
-    stderr.write(`${policy}: the trace ended after ${outcomes.arrived} of ${window.requests} requests\n`);
-  }
-  if (explanation !== undefined && settings.explain !== undefined) {
-    const out = settings.json ? stderr : stdout;
-    out.write(`${explanationText(settings.explain, policy, explanation)}\n`);
-  } else if (settings.explain !== undefined) {
-    stderr.write(`${policy}: there is no request ${settings.explain} of ${outcomes.arrived}\n`);
-  }
-  return outcomes.figures(policy);
 }
 
-/** Scorers that the policy names and that the core does not have. */
-function missingTerms(core: PickingCore): readonly string[] {
-  const kinds = core.exports.missingTerms(0);
-  return [...SCORER_NAMES].filter(([kind]) => (kinds & (1 << kind)) !== 0).map(([, name]) => name);
-}
-
-/** One line that is written over, on a terminal only. */
-class Progress {
-  readonly #out: CommandContext["stderr"];
-  readonly #policy: string;
-  readonly #requests: number;
-  #shownMs = Number.NEGATIVE_INFINITY;
-
-  constructor(out: CommandContext["stderr"], policy: string, requests: number) {
-    this.#out = out;
-    this.#policy = policy;
-    this.#requests = requests;
-  }
-
-  show(arrived: number): void {
-    if (this.#out.isTTY !== true) return;
-    const nowMs = performance.now();
-    if (nowMs - this.#shownMs < PROGRESS_INTERVAL_MS) return;
-    this.#shownMs = nowMs;
-    const percent = Math.floor((100 * arrived) / this.#requests);
-    this.#out.write(`\r\x1b[K${this.#policy}: ${arrived} of ${this.#requests} requests, ${percent} %`);
-  }
-
-  clear(): void {
-    if (this.#out.isTTY === true && this.#shownMs > 0) this.#out.write("\r\x1b[K");
+/** @throws PickerError where the file system refuses */
+function writing(path: string, value: string, write: () => void): void {
+  try {
+    write();
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new PickerError("CONFIG_REFERENCE", `${JSON.stringify(value)} cannot be written: ${reason}`, {
+      path,
+      value,
+      cause,
+    });
   }
 }

@@ -196,3 +196,39 @@ export const AZURE_CONVERSATION: ConversationProfile = {
     [1, 1000],
   ]),
 };
+
+/**
+ * Lengths like ShareGPT's: prompts p50/p90/p99 109/714/987, mean 252; answers 144/564/948, mean 225 (those
+ * of the launch benchmark of the Gateway API inference extension). One request a second, as a Poisson
+ * process; requests share nothing.
+ */
+export const SHAREGPT_LIKE: ConversationProfile = {
+  name: "sharegpt-like",
+  conversationsPerSecond: 1,
+  arrivalGridMs: 0,
+  firstPromptTokens: new QuantileTable([
+    [0, 4],
+    [0.1, 16],
+    [0.25, 42],
+    [0.5, 109],
+    [0.6, 178],
+    [0.7, 300],
+    [0.8, 485],
+    [0.9, 714],
+    [0.95, 860],
+    [0.99, 987],
+    [1, 1024],
+  ]),
+  outputTokens: new QuantileTable([
+    [0, 1],
+    [0.1, 18],
+    [0.25, 60],
+    [0.5, 144],
+    [0.7, 250],
+    [0.8, 350],
+    [0.9, 564],
+    [0.95, 740],
+    [0.99, 948],
+    [1, 1024],
+  ]),
+};

@@ -1,0 +1,30 @@
+/** One run of a simulation: everything that its figures follow from, besides the code. */
+import type { ProfileName } from "../../model.ts";
+import type { PoolRow } from "../../table/rows.ts";
+import type { Objectives } from "../replay/objectives.ts";
+import type { TraceWindow } from "../replay/trace-source.ts";
+import type { RunResult } from "./run.ts";
+import type { ServerMix } from "./server-mix.ts";
+
+/** Plain values alone: it goes to other threads, and its JSON is its identity. */
+export interface RunSpec {
+  readonly window: TraceWindow;
+  readonly servers: ServerMix;
+  /** Arrival times are divided by this, > 0. */
+  readonly speed: number;
+  readonly policy: ProfileName;
+  /** Of the policy `weighted`; otherwise none. */
+  readonly scorers: PoolRow["scorers"];
+  /** > 0 */
+  readonly scrapeIntervalMs: number;
+  readonly objectives: Objectives;
+  /** Of ties and chance. */
+  readonly seed: number;
+  /** Number of the request to explain; the first is 1. Absent: none. */
+  readonly explain?: number | undefined;
+}
+
+export interface FinishedRun {
+  readonly spec: RunSpec;
+  readonly result: RunResult;
+}
