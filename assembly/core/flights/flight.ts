@@ -53,6 +53,8 @@ export class Flight {
   seed: u64 = 0;
   /** The index counts them to the endpoint. */
   isNoted: bool = false;
+  /** The index counts them to the endpoint. */
+  isNoted: bool = false;
   private kept: StaticArray<u64> = new StaticArray<u64>(0);
 
   constructor(handle: i32, learned: PoolLearning) {
