@@ -1,16 +1,22 @@
 import type { ServerDuplexStream, ServiceDefinition, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { status } from "@grpc/grpc-js";
-import { KIND_ACCOUNTS } from "../../../assembly/wire/layout.ts";
+import { KIND_ACCOUNTS, KIND_PREFIXES } from "../../../assembly/wire/layout.ts";
 import { type AccountsMessage, decodeAccounts, messageKind } from "../table/accounts.ts";
 import { type EncodedTable, withRemote } from "../table/encode.ts";
+import { decodePrefixes, encodePrefixes, secretTag } from "../table/prefixes.ts";
 import { decodeReport, type Report } from "../table/report.ts";
 import type { SetTimer } from "../timer.ts";
+import { LearnedStates } from "./learned-states.ts";
 import { PickTotals } from "./pick-totals.ts";
+import { PrefixRelay } from "./prefix-relay.ts";
+import type { PrefixSecret } from "./prefix-secret.ts";
 import { RemoteLoads } from "./remote-load.ts";
 import { ReportBudget } from "./report-budget.ts";
 
 /** A vanished Envoy's requests count as in flight for this long: it may only be dialling again. */
 const FORGET_AFTER_MS = 3000;
+/** Prompts that come within this time go to the others together. */
+const RELAY_EVERY_MS = 50;
 /** Refused messages in a row after which the stream is ended; a few are borne, so that an Envoy with a newer filter still gets its tables. */
 const MAX_REFUSED_IN_A_ROW = 8;
 
@@ -26,6 +32,8 @@ export interface FeedServerDeps {
   readonly onAccounts: (accounts: AccountsMessage) => void;
   /** At a stream's first refused message, at its first accounts without room, and when it is ended for what it sent. */
   readonly onTrouble: (trouble: FeedTrouble) => void;
+  /** Absent: no Envoy is told of another's prompts. */
+  readonly secret?: PrefixSecret;
 }
 
 export interface FeedTrouble {
@@ -47,6 +55,12 @@ interface FeedStream {
   refusedInARow: number;
   /** Accounts of its had no room, and that was told. */
   wasWithoutRoom: boolean;
+  /** Its Envoy takes messages of prefixes. */
+  takesPrefixes: boolean;
+  /** The place in the relay's log up to which it was sent what there is. */
+  relayedTo: number;
+  /** A message of prefixes is handed to the transport and not yet written out. */
+  relaying: boolean;
   ended: boolean;
 }
 
@@ -60,6 +74,9 @@ export class FeedServer {
   private readonly streams = new Set<FeedStream>();
   private readonly loads = new RemoteLoads();
   private readonly picks = new PickTotals();
+  private readonly relay = new PrefixRelay();
+  /** What each node has learned, as it last said. */
+  readonly learned = new LearnedStates();
   private readonly forgetting = new Set<() => void>();
   private table: EncodedTable | undefined;
   private opened = 0;
@@ -70,6 +87,10 @@ export class FeedServer {
   private accountsWithoutRoom = 0;
   private tablesSent = 0;
   private tablesSkipped = 0;
+  private prefixesRefused = 0;
+  private prefixMessages = 0n;
+  /** Undefined: no relay is due. */
+  private cancelRelay: (() => void) | undefined;
 
   constructor(deps: FeedServerDeps) {
     this.deps = deps;
@@ -83,6 +104,7 @@ export class FeedServer {
   publish(table: EncodedTable): void {
     this.table = table;
     this.picks.retain(table.endpointIds);
+    this.relay.retain(table.endpointIds);
     for (const stream of this.streams) this.send(stream);
   }
 
@@ -112,6 +134,10 @@ export class FeedServer {
       accountsWithoutRoom: this.accountsWithoutRoom,
       tablesSent: this.tablesSent,
       tablesSkipped: this.tablesSkipped,
+      prefixesAccepted: this.relay.accepted,
+      prefixesRefused: this.prefixesRefused,
+      prefixesSent: this.relay.sent,
+      prefixesDropped: this.relay.dropped,
     };
   }
 
@@ -119,6 +145,7 @@ export class FeedServer {
   close(): void {
     for (const cancel of this.forgetting) cancel();
     this.forgetting.clear();
+    this.cancelRelay?.();
     for (const stream of this.streams) {
       stream.ended = true;
       stream.call.end();
@@ -136,6 +163,9 @@ export class FeedServer {
       behind: false,
       refusedInARow: 0,
       wasWithoutRoom: false,
+      takesPrefixes: false,
+      relayedTo: this.relay.end,
+      relaying: false,
       ended: false,
     };
     this.streams.add(stream);
@@ -180,18 +210,21 @@ export class FeedServer {
       this.end(stream, status.RESOURCE_EXHAUSTED, "too many messages");
       return;
     }
-    const isAccounts = messageKind(bytes) === KIND_ACCOUNTS;
+    const kind = messageKind(bytes);
     try {
-      if (isAccounts) {
+      if (kind === KIND_ACCOUNTS) {
         if (!this.store(stream, decodeAccounts(bytes))) return;
         this.accountsAccepted += 1;
+      } else if (kind === KIND_PREFIXES) {
+        this.hearPrefixes(stream, bytes);
       } else {
         this.take(stream, decodeReport(bytes));
         this.reportsAccepted += 1;
       }
       stream.refusedInARow = 0;
     } catch (error) {
-      if (isAccounts) this.accountsRefused += 1;
+      if (kind === KIND_ACCOUNTS) this.accountsRefused += 1;
+      else if (kind === KIND_PREFIXES) this.prefixesRefused += 1;
       else this.reportsRefused += 1;
       this.refuse(stream, reasonOf(error));
     }
@@ -210,14 +243,57 @@ export class FeedServer {
     }
   }
 
+  /** Keys that are made with another secret mean nothing to the others: controllers may not have agreed yet. */
+  private hearPrefixes(stream: FeedStream, bytes: Uint8Array): void {
+    const message = decodePrefixes(bytes);
+    const secret = this.deps.secret?.value;
+    if (secret === undefined || message.tag !== secretTag(secret)) {
+      this.relay.dropped += message.records.length;
+      return;
+    }
+    this.relay.add(stream.node, message);
+    this.cancelRelay ??= this.deps.setTimer(() => {
+      this.cancelRelay = undefined;
+      this.passPrefixesOn(secretTag(secret));
+    }, RELAY_EVERY_MS);
+  }
+
+  /** Tells each Envoy what the others told; one that is slow gets the newest at its next turn. */
+  private passPrefixesOn(tag: bigint): void {
+    let isBehind = false;
+    for (const stream of this.streams) {
+      if (!stream.takesPrefixes) continue;
+      if (stream.relaying) {
+        isBehind = true;
+        continue;
+      }
+      const records = this.relay.take(stream.node, stream.relayedTo);
+      stream.relayedTo = this.relay.end;
+      if (records.length === 0) continue;
+      this.prefixMessages += 1n;
+      stream.relaying = true;
+      stream.call.write(encodePrefixes(tag, this.prefixMessages, records), () => {
+        stream.relaying = false;
+      });
+    }
+    if (!isBehind) this.relay.clear();
+  }
+
   private take(stream: FeedStream, report: Report): void {
+    if (report.secret !== undefined) {
+      if (!stream.takesPrefixes) stream.relayedTo = this.relay.end;
+      stream.takesPrefixes = true;
+      this.deps.secret?.heard({ epoch: report.epoch, secret: report.secret });
+    }
     if (report.node !== "" && report.node !== stream.node) {
+      this.learned.forget(stream.node, stream);
       this.loads.forget(stream.node, stream);
       this.picks.forget(stream.node, stream);
       stream.node = report.node;
     }
     this.loads.set(stream.node, report, stream);
     this.picks.add(stream.node, report, stream);
+    if (report.learned !== undefined) this.learned.set(stream.node, report.learned, stream);
   }
 
   private refuse(stream: FeedStream, reason: string): void {
@@ -239,6 +315,7 @@ export class FeedServer {
     if (!this.streams.delete(stream)) return;
     stream.ended = true;
     this.picks.forget(stream.node, stream);
+    this.learned.forget(stream.node, stream);
     const cancel = this.deps.setTimer(() => {
       this.forgetting.delete(cancel);
       this.loads.forget(stream.node, stream);

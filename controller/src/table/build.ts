@@ -180,7 +180,6 @@ function endpointRow(
     ...(sample.kvUsedRatio === undefined ? {} : { kvUsedRatio: sample.kvUsedRatio }),
     ...(sample.kvBlocks === undefined ? {} : { kvBlocks: sample.kvBlocks }),
     ...(sample.kvBlockTokens === undefined ? {} : { kvBlockTokens: sample.kvBlockTokens }),
-    ...(sample.epoch === undefined ? {} : { lifeEpoch: sample.epoch }),
     ...(sample.adapters === undefined
       ? {}
       : {

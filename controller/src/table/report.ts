@@ -13,6 +13,28 @@ export interface Tally {
   readonly picks: bigint;
 }
 
+/** What an Envoy has learned of a pool's endpoints from their answers. */
+export interface LearnedPool {
+  /** FNV-1a of `namespace/name`. */
+  readonly id: bigint;
+  /** Time of a step whatever is in it, of each token of context, of each sequence, and of each token of prompt. */
+  readonly stepMs: number;
+  readonly contextTokenMs: number;
+  readonly sequenceMs: number;
+  readonly promptTokenMs: number;
+  /** Mean of an answer. */
+  readonly outputTokens: number;
+  readonly tokensPerByte: number;
+  /** Answers that this was learned from, as many as count. */
+  readonly answers: number;
+}
+
+export interface Learned {
+  readonly pools: readonly LearnedPool[];
+  /** By endpoint id: how many times as long as the mean endpoint of its pool it takes. */
+  readonly slowness: ReadonlyMap<bigint, number>;
+}
+
 /** An Envoy's report; epoch and sequence name the table that it has applied, 0 and 0 if none. */
 export interface Report {
   readonly epoch: bigint;
@@ -29,6 +51,10 @@ export interface Report {
   readonly endpoints: readonly Tally[];
   /** By pool id (FNV-1a of `namespace/name`): a bit `1 << SCORER_*` for each scorer that its profile lacks. */
   readonly missingTerms: ReadonlyMap<bigint, number>;
+  /** With which the Envoy makes keys of prompts, 0: it has none of a table. Absent: it takes no prefixes of others. */
+  readonly secret?: bigint;
+  /** Absent: nothing is said in this report. */
+  readonly learned?: Learned;
 }
 
 /** In the order of the REPORT_SECTION_* numbers. */
@@ -37,6 +63,9 @@ const SECTIONS: readonly SectionRule[] = [
   { name: "endpoints", minStride: L.TALLY_STRIDE, maxRows: L.MAX_ENDPOINTS },
   { name: "strings", minStride: 1, maxRows: L.MAX_MESSAGE_BYTES, heap: true },
   { name: "pools", minStride: L.POOL_TERMS_STRIDE, maxRows: L.MAX_POOLS },
+  { name: "exchange", minStride: L.EXCHANGE_STRIDE, maxRows: 1 },
+  { name: "learned", minStride: L.LEARNED_STRIDE, maxRows: L.MAX_POOLS },
+  { name: "speeds", minStride: L.SPEED_STRIDE, maxRows: L.MAX_ENDPOINTS },
 ];
 
 /**
@@ -70,6 +99,8 @@ export function decodeReport(bytes: Uint8Array): Report {
     const id = view.getBigUint64(row + L.POOL_TERMS_ID, true);
     missingTerms.set(id, view.getUint32(row + L.POOL_TERMS_MISSING, true));
   }
+  const exchange = reader.section(L.REPORT_SECTION_EXCHANGE);
+  const learned = readLearned(reader);
   return {
     epoch: reader.epoch,
     sequence: reader.sequence,
@@ -81,7 +112,41 @@ export function decodeReport(bytes: Uint8Array): Report {
     liveSlots: view.getUint32(at + L.IDENTITY_LIVE_SLOTS, true),
     endpoints,
     missingTerms,
+    ...(exchange.count === 0 ? {} : { secret: view.getBigUint64(exchange.offset + L.EXCHANGE_SECRET, true) }),
+    ...(learned === undefined ? {} : { learned }),
   };
+}
+
+function readLearned(reader: MessageReader): Learned | undefined {
+  const { view } = reader;
+  const { count } = reader.section(L.REPORT_SECTION_LEARNED);
+  if (count === 0) return undefined;
+  const pools = Array.from({ length: count }, (_, index) => {
+    const row = reader.row(L.REPORT_SECTION_LEARNED, index);
+    const number = (column: number) => finite(view.getFloat32(row + column, true), `learned[${index}]`);
+    return {
+      id: view.getBigUint64(row + L.LEARNED_POOL, true),
+      stepMs: number(L.LEARNED_STEP_MS),
+      contextTokenMs: number(L.LEARNED_CONTEXT_TOKEN_MS),
+      sequenceMs: number(L.LEARNED_SEQUENCE_MS),
+      promptTokenMs: number(L.LEARNED_PROMPT_TOKEN_MS),
+      outputTokens: number(L.LEARNED_OUTPUT_TOKENS),
+      tokensPerByte: number(L.LEARNED_TOKENS_PER_BYTE),
+      answers: view.getUint32(row + L.LEARNED_ANSWERS, true),
+    };
+  });
+  const slowness = new Map<bigint, number>();
+  for (let index = 0; index < reader.section(L.REPORT_SECTION_SPEEDS).count; index++) {
+    const row = reader.row(L.REPORT_SECTION_SPEEDS, index);
+    const factor = finite(view.getFloat32(row + L.SPEED_SLOWNESS, true), `speeds[${index}]`);
+    slowness.set(view.getBigUint64(row + L.SPEED_ID, true), factor);
+  }
+  return { pools, slowness };
+}
+
+function finite(value: number, path: string): number {
+  if (!Number.isFinite(value)) throw new WireError(L.REFUSED_VALUE, path, value, "a finite number");
+  return value;
 }
 
 /**
@@ -96,6 +161,9 @@ export function encodeReport(report: Report): Uint8Array {
     { count: report.endpoints.length, stride: L.TALLY_STRIDE },
     { count: heap.byteLength, stride: 1 },
     { count: report.missingTerms.size, stride: L.POOL_TERMS_STRIDE },
+    { count: report.secret === undefined ? 0 : 1, stride: L.EXCHANGE_STRIDE },
+    { count: report.learned?.pools.length ?? 0, stride: L.LEARNED_STRIDE },
+    { count: report.learned?.slowness.size ?? 0, stride: L.SPEED_STRIDE },
   ]);
   const at = writer.row(L.REPORT_SECTION_IDENTITY, 0);
   writer.string(at + L.IDENTITY_NODE, node);
@@ -118,6 +186,31 @@ export function encodeReport(report: Report): Uint8Array {
     writer.u64(row + L.POOL_TERMS_ID, id, `pools[${index}].id`);
     writer.u32(row + L.POOL_TERMS_MISSING, missing, `pools[${index}].missing`);
   });
+  if (report.secret !== undefined) {
+    writer.u64(writer.row(L.REPORT_SECTION_EXCHANGE, 0) + L.EXCHANGE_SECRET, report.secret, "secret");
+  }
+  if (report.learned !== undefined) writeLearned(writer, report.learned);
   heap.writeTo(writer.bytes, writer.sectionOffset(L.REPORT_SECTION_STRINGS));
   return writer.bytes;
+}
+
+function writeLearned(writer: MessageWriter, { pools, slowness }: Learned): void {
+  const { view } = writer;
+  pools.forEach((pool, index) => {
+    const row = writer.row(L.REPORT_SECTION_LEARNED, index);
+    const path = `learned[${index}]`;
+    writer.u64(row + L.LEARNED_POOL, pool.id, path);
+    view.setFloat32(row + L.LEARNED_STEP_MS, pool.stepMs, true);
+    view.setFloat32(row + L.LEARNED_CONTEXT_TOKEN_MS, pool.contextTokenMs, true);
+    view.setFloat32(row + L.LEARNED_SEQUENCE_MS, pool.sequenceMs, true);
+    view.setFloat32(row + L.LEARNED_PROMPT_TOKEN_MS, pool.promptTokenMs, true);
+    view.setFloat32(row + L.LEARNED_OUTPUT_TOKENS, pool.outputTokens, true);
+    view.setFloat32(row + L.LEARNED_TOKENS_PER_BYTE, pool.tokensPerByte, true);
+    writer.u32(row + L.LEARNED_ANSWERS, pool.answers, path);
+  });
+  [...slowness].forEach(([id, factor], index) => {
+    const row = writer.row(L.REPORT_SECTION_SPEEDS, index);
+    writer.u64(row + L.SPEED_ID, id, `speeds[${index}]`);
+    view.setFloat32(row + L.SPEED_SLOWNESS, factor, true);
+  });
 }

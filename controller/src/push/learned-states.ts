@@ -1,0 +1,51 @@
+import type { Learned, LearnedPool } from "../table/report.ts";
+
+interface State {
+  readonly learned: Learned;
+  /** The stream that brought it. */
+  readonly owner: object;
+}
+
+/** Means over the Envoys of what they have learned, each counted by the answers that it learned from. */
+export class LearnedStates {
+  private readonly states = new Map<string, State>();
+
+  set(node: string, learned: Learned, owner: object): void {
+    this.states.set(node, { learned, owner });
+  }
+
+  /** Forgets the node, unless another stream has reported for it since. */
+  forget(node: string, owner: object): void {
+    if (this.states.get(node)?.owner === owner) this.states.delete(node);
+  }
+
+  /** Of the pool of this id (FNV-1a of its name); undefined where no Envoy has learned anything. */
+  poolOf(id: bigint): LearnedPool | undefined {
+    const rows = [...this.states.values()].flatMap(({ learned }) =>
+      learned.pools.filter((pool) => pool.id === id && pool.answers > 0),
+    );
+    const answers = rows.reduce((sum, row) => sum + row.answers, 0);
+    if (answers === 0) return undefined;
+    const mean = (read: (row: LearnedPool) => number) =>
+      rows.reduce((sum, row) => sum + read(row) * row.answers, 0) / answers;
+    return {
+      id,
+      stepMs: mean((row) => row.stepMs),
+      contextTokenMs: mean((row) => row.contextTokenMs),
+      sequenceMs: mean((row) => row.sequenceMs),
+      promptTokenMs: mean((row) => row.promptTokenMs),
+      outputTokens: mean((row) => row.outputTokens),
+      tokensPerByte: mean((row) => row.tokensPerByte),
+      answers,
+    };
+  }
+
+  /** How many times as long as its pool's mean endpoint the endpoint of this id takes; undefined: nobody knows. */
+  slownessOf(id: bigint): number | undefined {
+    const known = [...this.states.values()]
+      .map(({ learned }) => learned.slowness.get(id))
+      .filter((factor) => factor !== undefined);
+    if (known.length === 0) return undefined;
+    return known.reduce((sum, factor) => sum + factor, 0) / known.length;
+  }
+}
