@@ -28,6 +28,8 @@ export class PickContext {
   scores: StaticArray<f32> = new StaticArray<f32>(0);
   /** Blocks of the prompt that each candidate is believed to hold; set by `lookUpPrefix`. */
   cachedBlocks: StaticArray<i32> = new StaticArray<i32>(0);
+  /** Objectives that the request breaks in expectation where it breaks the fewest; NaN for a profile that does not tell. */
+  violations: f64 = f64.NaN;
   private hasLookedUp: bool = false;
   private term: StaticArray<f32> = new StaticArray<f32>(0);
 
@@ -58,6 +60,7 @@ export class PickContext {
     }
     this.count = count;
     this.hasLookedUp = false;
+    this.violations = f64.NaN;
     flights.begin();
     const candidates = this.candidates;
     for (let index = 0; index < count; index++) unchecked((candidates[index] = start + index));

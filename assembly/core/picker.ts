@@ -1,4 +1,5 @@
 import { PROFILE_EPP } from "../wire/layout";
+import { Explanation } from "./costs/explanation";
 import { Filter } from "./filters/filter";
 import { Ready } from "./filters/ready";
 import { Flights } from "./flights/flights";
@@ -66,6 +67,26 @@ export class Picker {
   /** Whether the pool's profile asks who holds how much of a prompt. */
   usesPrefix(table: Table, pool: i32): bool {
     return this.profileOf(table, pool).usesPrefix(table, pool);
+  }
+
+  /**
+   * Objectives that the request of the last pick breaks in expectation, its own and others', wherever it goes: above 1, serving it
+   * breaks more than it keeps. NaN where the profile does not tell.
+   */
+  get violations(): f64 {
+    return this.context.violations;
+  }
+
+  /** The terms of the row's score in the last pick; to be asked before anything changes. False where it was no candidate. */
+  explain(table: Table, row: i32, terms: Explanation): bool {
+    terms.clear();
+    const context = this.context;
+    for (let index = 0; index < context.count; index++) {
+      if (unchecked(context.candidates[index]) != row) continue;
+      this.profileOf(table, context.pool).explain(context, index, terms);
+      return true;
+    }
+    return false;
   }
 
   /** Score of the row in the last pick: the higher, the better; NaN where it was no candidate. */

@@ -62,6 +62,12 @@ export function putF32(ptr: usize, value: f32): void {
   store<f32>(ptr, value);
 }
 
+
+@inline
+export function putF64(ptr: usize, value: f64): void {
+  store<f64>(ptr, value);
+}
+
 /**
  * True if `bytes` bytes at `left` and `right` are the same. Eight at a time wherever they lie:
  * `memory.compare` goes byte by byte unless both lie alike.

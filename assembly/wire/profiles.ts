@@ -8,6 +8,7 @@ export const PROFILE_LIST: string[] = [
   "round-robin", // 3
   "random", // 4
   "weighted", // 5
+  "net-goodput", // 6
 ];
 
 /** PROFILE_* number of the profile; 0 if there is none of this name. */

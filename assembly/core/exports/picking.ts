@@ -1,4 +1,5 @@
-import { addressOf } from "../../wire/bytes";
+import { addressOf, putF64 } from "../../wire/bytes";
+import { Explanation, TERMS } from "../costs/explanation";
 import { currentPicker, flights, ledger, request, table } from "./state";
 
 export { seedPicker } from "./state";
@@ -51,6 +52,18 @@ export function rowScore(row: i32): f32 {
   return currentPicker().scoreOf(row);
 }
 
+/** Writes the terms of the row's score in the last pick at `ptr`, f64 each, in `Explanation`'s order; how many there are. */
+export function explainRow(row: i32, ptr: usize): i32 {
+  if (!currentPicker().explain(table, row, explanation)) return 0;
+  for (let term = 0; term < TERMS; term++) putF64(ptr + <usize>term * 8, explanation.terms[term]);
+  return TERMS;
+}
+
+/** `Picker.violations` of the last pick. */
+export function violations(): f64 {
+  return currentPicker().violations;
+}
+
 export function missingTerms(pool: i32): u32 {
   return currentPicker().missingTerms(table, pool);
 }
@@ -77,4 +90,5 @@ export function benchPick(pool: i32, rounds: i32): u32 {
   return sum;
 }
 
+const explanation = new Explanation();
 const recent = new StaticArray<i32>(64).fill(-1);

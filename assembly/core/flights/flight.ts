@@ -1,6 +1,7 @@
 import { addressOf, putU64, u64At } from "../../wire/bytes";
 import { PoolLearning } from "../learning/pool_learning";
 import { Interval } from "./interval";
+import { Tolerance } from "./tolerances";
 
 /** Blocks of a prompt that a flight remembers: 128 KB of text, twice what is hashed of a body by default. */
 export const MAX_FLIGHT_BLOCKS: i32 = 256;
@@ -38,7 +39,12 @@ export class Flight {
   readonly sinceFirst: Interval = new Interval();
   /** Blocks of the prompt that the endpoint was believed to hold. */
   cachedBlocks: i32 = 0;
-  tpotObjectiveMs: f64 = 0;
+  /** ms for each token after the first. */
+  objectiveMs: f64 = 0;
+  /** What it can bear, for a short and for a long answer, and the number of tokens at which that is worked out anew. */
+  readonly short: Tolerance = new Tolerance();
+  readonly long: Tolerance = new Tolerance();
+  nextTokens: u32 = 0;
   /** A retry took it elsewhere: when that began is not known. */
   isMoved: bool = false;
 

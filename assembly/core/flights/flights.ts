@@ -1,3 +1,4 @@
+import { grown } from "../columns";
 import { Learning } from "../learning/learning";
 import { ANSWER, FIRST_TOKEN, Observation } from "../learning/observation";
 import { PoolLearning } from "../learning/pool_learning";
@@ -10,9 +11,13 @@ import { PickRequest } from "../request";
 import { Table } from "../table";
 import { EndpointLoads } from "./endpoint_loads";
 import { Flight } from "./flight";
+import { LONG, SHORT, Tolerances } from "./tolerances";
 
 /** Prompt tokens that an engine computes in one step (vLLM's max_num_batched_tokens by default on an H100). */
 export const STEP_TOKENS: f64 = 8192;
+
+/** What a flight can bear is worked out anew when its answer has grown by an eighth, and by so many tokens at least. */
+const MIN_NEW_TOKENS: u32 = 4;
 
 /**
  * Requests from pick to end: each moves the ledger, the load of its endpoint, the index of prefixes and what is learned. One a VM.
@@ -22,6 +27,8 @@ export class Flights {
   readonly ledger: Ledger;
   readonly loads: EndpointLoads = new EndpointLoads();
   readonly learning: Learning;
+  /** What those in flight can bear, by account. */
+  readonly tolerances: Tolerances = new Tolerances();
   /** Null: nothing is known of prefixes. */
   index: PrefixIndex | null = null;
   /** Under way. */
@@ -29,6 +36,8 @@ export class Flights {
 
   private readonly all: Flight[] = [];
   private readonly free: i32[] = [];
+  /** By account: the first of its flights; -1: none. */
+  private heads: StaticArray<i32> = new StaticArray<i32>(0);
   private readonly seen: Observation = new Observation();
   private readonly nobody: PoolLearning = new PoolLearning(0);
   /** The index was asked for the request under way. */
@@ -56,6 +65,10 @@ export class Flights {
   private adoptRow(table: Table, row: i32, learned: PoolLearning): void {
     const account = unchecked(table.rowAccount[row]);
     if (this.loads.adopt(this.ledger, account)) {
+      this.tolerances.reserve(account + 1);
+      this.tolerances.clear(account, learned.tpotMs);
+      this.heads = grown<i32>(this.heads, account + 1);
+      unchecked((this.heads[account] = -1));
       this.learning.speeds.reset(account);
       this.learning.speeds.put(account, learned.meanLog);
       const index = this.index;
@@ -118,6 +131,7 @@ export class Flights {
     const cachedTokens = <f64>flight.cachedBlocks * Flights.blockTokens(promptTokens, request);
     // An engine computes the last token of a prompt even where it holds it.
     flight.uncachedTokens = max<f64>(min<f64>(1, promptTokens), promptTokens - cachedTokens);
+    flight.objectiveMs = request.tpotObjectiveMs > 0 ? request.tpotObjectiveMs : learned.tpotMs;
     flight.model = request.modelBytes > 0 ? nameHash(request.modelPtr, request.modelBytes) : 0;
     flight.ledgerResident = <u32>min<f64>(promptTokens, u32.MAX_VALUE);
     flight.ledgerUncached = <u32>min<f64>(flight.uncachedTokens, u32.MAX_VALUE);
@@ -184,6 +198,7 @@ export class Flights {
     flight.tokens = 1;
     loads.beginDecoding(account, flight.promptTokens);
     loads.addTokens(account, 1);
+    this.weigh(flight, nowMs);
   }
 
   /** So many tokens of its answer have come in all. */
@@ -193,6 +208,7 @@ export class Flights {
     this.loads.touch(account, this.ledger, nowMs);
     this.loads.addTokens(account, <f64>(tokens - flight.tokens));
     flight.tokens = tokens;
+    if (tokens >= flight.nextTokens) this.weigh(flight, nowMs);
   }
 
   /** It ended as it should, with so many tokens by its server's count; -1: not stated. */
@@ -283,11 +299,79 @@ export class Flights {
   /** Counts the flight to the endpoint of an account, which will hold its prompt. */
   private arrive(flight: Flight, account: i32, nowMs: f64): void {
     flight.account = account;
+    const head = unchecked(this.heads[account]);
+    if (head >= 0) unchecked(this.all[head]).before = flight.handle;
+    flight.before = -1;
+    flight.after = head;
+    unchecked((this.heads[account] = flight.handle));
+    this.weigh(flight, nowMs);
     flight.sinceOpened.begin(this.loads, account, nowMs);
     if (flight.isNoted) this.note(flight);
   }
 
+  /** Works out anew what the flight can bear. */
+  private weigh(flight: Flight, nowMs: f64): void {
+    const learned = flight.learned;
+    const account = flight.account;
+    this.unweigh(flight);
+    const rowTargetMs = learned.targetMs(learned.tpotMs);
+    if (this.tolerances.isOutgrown(account, rowTargetMs)) this.weighAccount(account, rowTargetMs);
+    if (learned.tolerances.isOutgrown(0, rowTargetMs)) this.weighPool(learned, rowTargetMs);
+    const isDecoding = flight.firstMs >= 0;
+    const tokens = <f64>flight.tokens;
+    const elapsedMs = isDecoding ? nowMs - flight.firstMs : 0;
+    const left = learned.lengths.remaining(tokens);
+    const targetMs = learned.targetMs(flight.objectiveMs);
+    const short = flight.short;
+    const long = flight.long;
+    short.set(isDecoding, false, tokens, elapsedMs, max<f64>(1, SHORT * left), targetMs, flight.objectiveMs);
+    long.set(isDecoding, true, tokens, elapsedMs, max<f64>(1, LONG * left), targetMs, flight.objectiveMs);
+    flight.nextTokens = flight.tokens + max<u32>(MIN_NEW_TOKENS, flight.tokens >> 3);
+    this.tolerances.add(account, short);
+    this.tolerances.add(account, long);
+    learned.tolerances.add(0, short);
+    learned.tolerances.add(0, long);
+  }
+
+  private unweigh(flight: Flight): void {
+    const short = flight.short;
+    if (short.kind < 0) return;
+    const long = flight.long;
+    this.tolerances.remove(flight.account, short);
+    this.tolerances.remove(flight.account, long);
+    flight.learned.tolerances.remove(0, short);
+    flight.learned.tolerances.remove(0, long);
+    short.kind = -1;
+  }
+
+  /** Builds an account's row anew, of all its flights that are weighed. */
+  private weighAccount(account: i32, targetMs: f64): void {
+    this.tolerances.clear(account, targetMs);
+    for (let handle = unchecked(this.heads[account]); handle >= 0;) {
+      const flight = this.all[handle];
+      if (flight.short.kind >= 0) {
+        this.tolerances.add(account, flight.short);
+        this.tolerances.add(account, flight.long);
+      }
+      handle = flight.after;
+    }
+  }
+
+  private weighPool(learned: PoolLearning, targetMs: f64): void {
+    learned.tolerances.clear(0, targetMs);
+    for (let handle = 0; handle < this.all.length; handle++) {
+      const flight = this.all[handle];
+      if (flight.account < 0 || flight.learned != learned || flight.short.kind < 0) continue;
+      learned.tolerances.add(0, flight.short);
+      learned.tolerances.add(0, flight.long);
+    }
+  }
+
   private leave(flight: Flight): void {
+    this.unweigh(flight);
+    if (flight.before >= 0) this.all[flight.before].after = flight.after;
+    else unchecked((this.heads[flight.account] = flight.after));
+    if (flight.after >= 0) this.all[flight.after].before = flight.before;
     if (flight.firstMs >= 0) {
       this.loads.endDecoding(flight.account, flight.promptTokens, <f64>flight.tokens);
       flight.firstMs = -1;

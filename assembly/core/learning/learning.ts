@@ -58,6 +58,9 @@ export class Learning {
         sum += unchecked(this.speeds.logs[unchecked(table.rowAccount[row])]);
       }
       learned.endpoints = count;
+      learned.ttftBaseMs = unchecked(table.poolTtftBaseMs[pool]);
+      learned.ttftPer1kTokensMs = unchecked(table.poolTtftPer1kTokensMs[pool]);
+      learned.tpotMs = unchecked(table.poolTpotMs[pool]);
       learned.setMeanLog(count > 0 ? sum / <f64>count : 0);
     }
   }

@@ -1,3 +1,4 @@
+import { Tolerances } from "../flights/tolerances";
 import { DecayedRate } from "./decayed_rate";
 import { OutputLengths } from "./output_lengths";
 import { RunningMedian } from "./running_median";
@@ -14,6 +15,12 @@ export class PoolLearning {
   /** Prompt tokens to compute, of all endpoints. */
   readonly prompts: DecayedRate = new DecayedRate();
   readonly ratios: TokenRatios = new TokenRatios();
+  /** What its flights can bear, in row 0: all together, wherever they are. */
+  readonly tolerances: Tolerances = new Tolerances();
+  /** Objectives of the pool in the last table: time to the first token, for a prompt of no tokens and for each 1,000, and of each later one. */
+  ttftBaseMs: f64 = 1000;
+  ttftPer1kTokensMs: f64 = 62.5;
+  tpotMs: f64 = 40;
   /** Endpoints of the pool in the last table. */
   endpoints: i32 = 0;
   /** What an endpoint's factor (`EndpointSpeeds`) is to be multiplied by, so that the pool's mean in logarithms is 0. */
@@ -22,6 +29,13 @@ export class PoolLearning {
 
   constructor(id: u64) {
     this.id = id;
+    this.tolerances.reserve(1);
+    this.tolerances.clear(0, this.tpotMs);
+  }
+
+  /** The pace that answers are held to: the objective, or what is usual where that is out of reach. */
+  targetMs(objectiveMs: f64): f64 {
+    return max<f64>(objectiveMs, this.pace.value);
   }
 
   /** The mean of the logs of the pool's endpoints. */

@@ -1,4 +1,5 @@
 import { SCORER_PREFIX_AFFINITY } from "../../wire/layout";
+import { Explanation } from "../costs/explanation";
 import { PickContext } from "../pick_context";
 import { Table } from "../table";
 
@@ -11,6 +12,9 @@ export abstract class Profile {
 
   /** Writes `context.scores` for every candidate; the highest wins, equal ones are put in random order. */
   abstract rank(context: PickContext): void;
+
+  /** The terms of a candidate's score, as far as the profile has any, as things are now: after `rank`, before anything changes. */
+  explain(context: PickContext, index: i32, terms: Explanation): void {}
 
   /** Whether ranking the pool asks who holds how much of a prompt: only then are prompts hashed. */
   usesPrefix(table: Table, pool: i32): bool {

@@ -1,0 +1,139 @@
+import { VALID_KV_BLOCKS, VALID_KV_BLOCK_TOKENS, VALID_REMOTE } from "../../wire/layout";
+import { Flights, STEP_TOKENS } from "../flights/flights";
+import { PoolLearning } from "../learning/pool_learning";
+import { BASE, CONTEXT, PROMPT, SEQUENCE } from "../learning/step_model";
+import { PickContext } from "../pick_context";
+
+/** Share of an endpoint's time that prompts may take before what they add to each token is no longer believed. */
+const MAX_PROMPT_SHARE: f64 = 0.9;
+const SHARE_TO_INFLATION: f64 = 0.85;
+/** What a request beyond an endpoint's KV cache costs, in ms for each cache's size: somebody is computed anew. */
+const OVERFLOW_MS: f64 = 5000;
+
+/**
+ * What is expected of a request at each of its candidates, in ms and tokens, by what was learned of the pool. `begin` once a
+ * pick, `read` for each candidate; nothing is missing at any time, since all of it begins with priors.
+ */
+export class PickCosts {
+  learned: PoolLearning;
+  /** The prompt and the answer, in tokens. */
+  promptTokens: f64 = 0;
+  outputTokens: f64 = 0;
+  /** Objectives of the request. */
+  ttftMs: f64 = 0;
+  tpotMs: f64 = 0;
+  /** By how much prompts of others slow tokens down, >= 1. */
+  inflation: f64 = 1;
+
+  // Of the candidate read last.
+  account: i32 = 0;
+  /** How much slower than the pool's mean it is. */
+  factor: f64 = 1;
+  /** ms a prompt token; of a step now; and by how much the request makes each step longer. */
+  promptMs: f64 = 0;
+  stepMs: f64 = 0;
+  addedMs: f64 = 0;
+  /** Prompt tokens that it is believed to hold, and of the request those that it does not. */
+  cachedTokens: f64 = 0;
+  newTokens: f64 = 0;
+  /** Prompt tokens sent to it and not yet computed; of all requests in flight there; and how many these are. */
+  waitingTokens: f64 = 0;
+  residentTokens: f64 = 0;
+  requests: f64 = 0;
+  ownRequests: f64 = 0;
+  /** Time to the request's first token. */
+  waitMs: f64 = 0;
+  /** Time of each token after it. */
+  paceMs: f64 = 0;
+  harmMs: f64 = 0;
+  overflowMs: f64 = 0;
+
+  private blockTokens: f64 = 0;
+
+  constructor() {
+    this.learned = new PoolLearning(0);
+  }
+
+  begin(context: PickContext): void {
+    const flights = context.flights;
+    const request = context.request;
+    const table = context.table;
+    const learned = flights.learning.poolOf(unchecked(table.poolId[context.pool]));
+    this.learned = learned;
+    context.lookUpPrefix();
+    const promptTokens = flights.promptTokens(learned, request);
+    this.promptTokens = promptTokens;
+    this.blockTokens = Flights.blockTokens(promptTokens, request);
+    this.outputTokens =
+      request.maxTokens > 0 ? min<f64>(learned.lengths.mean, request.maxTokens) : learned.lengths.mean;
+    this.ttftMs =
+      request.ttftObjectiveMs > 0
+        ? request.ttftObjectiveMs
+        : learned.ttftBaseMs + (learned.ttftPer1kTokensMs * promptTokens) / 1000;
+    this.tpotMs = request.tpotObjectiveMs > 0 ? request.tpotObjectiveMs : learned.tpotMs;
+    let speed: f64 = 0;
+    for (let index = 0, count = context.count; index < count; index++) {
+      const account = unchecked(table.rowAccount[unchecked(context.candidates[index])]);
+      speed += 1 / flights.learning.factorOf(learned, account);
+    }
+    const computing = learned.prompts.perMs(request.nowMs) * unchecked(learned.steps.theta[PROMPT]);
+    this.inflation = 1 / (1 - SHARE_TO_INFLATION * min<f64>(MAX_PROMPT_SHARE, computing / speed));
+  }
+
+  /** Reads the candidate at position `index`. */
+  read(context: PickContext, index: i32): void {
+    const flights = context.flights;
+    const table = context.table;
+    const row = unchecked(context.candidates[index]);
+    const account = unchecked(table.rowAccount[row]);
+    const learned = this.learned;
+    const theta = learned.steps.theta;
+    const factor = flights.learning.factorOf(learned, account);
+    const promptMs = factor * unchecked(theta[PROMPT]);
+    const contextMs = factor * unchecked(theta[CONTEXT]);
+    const sequenceMs = factor * unchecked(theta[SEQUENCE]);
+    const baseMs = factor * unchecked(theta[BASE]);
+    const ledger = flights.ledger;
+    let waiting = <f64>ledger.totalUncached(account);
+    let resident = <f64>ledger.totalResident(account);
+    const valid = unchecked(table.rowValid[row]);
+    if (valid & VALID_REMOTE) {
+      waiting += <f64>unchecked(table.rowRemoteUncached[row]);
+      resident += <f64>unchecked(table.rowRemoteResident[row]);
+    }
+    const requests = <f64>unchecked(context.inFlight[index]);
+    const own = <f64>unchecked(ledger.requests[account]);
+    const promptTokens = this.promptTokens;
+    const cached = min<f64>(
+      max<f64>(0, promptTokens - 1),
+      <f64>unchecked(context.cachedBlocks[index]) * this.blockTokens,
+    );
+    const ahead = waiting + promptTokens - cached;
+    const stepMs = baseMs + contextMs * resident + sequenceMs * requests;
+    const addedMs = contextMs * promptTokens + sequenceMs;
+    this.account = account;
+    this.factor = factor;
+    this.promptMs = promptMs;
+    this.stepMs = stepMs;
+    this.addedMs = addedMs;
+    this.cachedTokens = cached;
+    this.newTokens = promptTokens - cached;
+    this.waitingTokens = waiting;
+    this.residentTokens = resident;
+    this.requests = requests;
+    this.ownRequests = own;
+    this.waitMs = ahead * promptMs + (1 + ahead / STEP_TOKENS) * stepMs;
+    // Answers of others are taken to be as long as our own there.
+    let answered = unchecked(flights.loads.answerTokens[account]);
+    if (own > 0) answered *= requests / own;
+    this.paceMs = this.inflation * (stepMs + contextMs * answered + addedMs);
+    // What the request takes from those already there: their time while its prompt is computed, and at each token of its answer.
+    this.harmMs = requests * ((promptTokens - cached) * promptMs + this.outputTokens * addedMs);
+    this.overflowMs = 0;
+    if ((valid & VALID_KV_BLOCKS) != 0 && (valid & VALID_KV_BLOCK_TOKENS) != 0) {
+      const capacity = <f64>unchecked(table.rowKvBlocks[row]) * <f64>unchecked(table.rowKvBlockTokens[row]);
+      const over = resident + promptTokens + this.outputTokens - capacity;
+      if (over > 0 && capacity > 0) this.overflowMs = (OVERFLOW_MS * over) / capacity;
+    }
+  }
+}
