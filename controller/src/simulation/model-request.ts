@@ -41,6 +41,11 @@ export class ModelRequest {
   /** Prompt tokens found in the cache at the first admission; -1 before it. */
   cachedTokens = -1;
   preemptions = 0;
+  /**
+   * Answer tokens from which on the listener hears of progress at each token; it moves this on when it does.
+   * Only to be set before the request is submitted and from the listener's calls.
+   */
+  notifyAt = Number.POSITIVE_INFINITY;
   readonly blocks: number[] = [];
 
   arrivalMs = 0;

@@ -25,6 +25,8 @@ export class Scheduler {
   stepSequences = 0;
   stepContextTokens = 0;
   stepAdapterLoads = 0;
+  /** The head of the queue did not fit, and fits into no later step either until a running sequence leaves. */
+  isHeadStuck = false;
 
   preemptions = 0;
   /** Tokens looked up in, and found by, the prefix cache (first admissions only, as the engine counts). */
@@ -52,6 +54,7 @@ export class Scheduler {
     this.stepSequences = 0;
     this.stepContextTokens = 0;
     this.stepAdapterLoads = 0;
+    this.isHeadStuck = false;
     const preempted = this.#scheduleRunning();
     if (!preempted) this.#admit(nowMs);
     return this.stepSequences > 0;
@@ -133,7 +136,11 @@ export class Scheduler {
       for (let b = 0; b < hits; b++) {
         if (!cache.isReferenced(cache.find(request.blockHashes[b]!))) unreferenced++;
       }
-      if (Math.ceil((cached + tokens) / hw.blockTokens) - hits + unreferenced > cache.free) break;
+      if (Math.ceil((cached + tokens) / hw.blockTokens) - hits + unreferenced > cache.free) {
+        // Blocks that it would hit may be taken meanwhile; only what fits into one step never needs fewer by that.
+        this.isHeadStuck = hits === 0 || total <= budget;
+        break;
+      }
 
       waiting.shift();
       for (let b = 0; b < hits; b++) {
@@ -156,6 +163,7 @@ export class Scheduler {
       this.#take(request, tokens);
       budget -= tokens;
     }
+    if (running.length >= hw.maxSeqs) this.isHeadStuck = true;
     while (skipped.length > 0) waiting.unshift(skipped.pop()!);
   }
 

@@ -5,16 +5,20 @@
  * the time it is told (`advanceTo`). Times are milliseconds on one axis of the caller's choice and never
  * go back. The same model serves a simulation in virtual time and a server in real time.
  */
-import { type Hardware, stepMs } from "./hardware.ts";
+import { DecodeRun } from "./decode-run.ts";
+import type { Hardware } from "./hardware.ts";
 import { ModelRequest, type RequestSpec } from "./model-request.ts";
 import { Scheduler } from "./scheduler.ts";
 import { ServerMetrics } from "./server-metrics.ts";
 import { SimulationError } from "./simulation-error.ts";
+import { LinearStepTimes, type StepTimes } from "./step-times.ts";
 
 /** Told of what happens, at the end of the step in which it happens; may submit and cancel. */
 export interface ServerListener {
-  /** A token was sampled (the first and the last one too). */
+  /** A token was sampled (the first and the last one too). A server without this call runs many times as fast. */
   onToken?(request: ModelRequest, atMs: number): void;
+  /** At least `request.notifyAt` tokens have been sampled, and more will be. */
+  onProgress?(request: ModelRequest, atMs: number): void;
   onFirstToken?(request: ModelRequest, atMs: number): void;
   onFinish?(request: ModelRequest, atMs: number): void;
 }
@@ -36,6 +40,9 @@ export interface ServerSnapshot {
   readonly adapters: readonly string[];
 }
 
+/** More than what adding up the times of a run's steps can round away. */
+const ROUNDING = 1e-9;
+
 export class ServerModel {
   readonly hw: Hardware;
   readonly metrics: ServerMetrics;
@@ -51,7 +58,14 @@ export class ServerModel {
 
   readonly #scheduler: Scheduler;
   readonly #listener: ServerListener;
+  readonly #times: StepTimes;
+  readonly #run: DecodeRun;
+  readonly #tellsEach: boolean;
   #nowMs = 0;
+  /** When the last step ended. */
+  #lastEndMs = 0;
+  /** Blocks that the steps of the run have taken and that its sequences do not hold yet. */
+  #runBlocks = 0;
   #publishedRunning = 0;
   #publishedWaiting = 0;
   #publishedKvUsed = 0;
@@ -60,11 +74,27 @@ export class ServerModel {
   /** Of the step being ended, in the batch's order, whom the listener is told of; reused. */
   readonly #told: ModelRequest[] = [];
 
-  constructor(hw: Hardware, listener: ServerListener = {}) {
+  constructor(hw: Hardware, listener: ServerListener = {}, times: StepTimes = new LinearStepTimes(hw)) {
     this.hw = hw;
     this.metrics = new ServerMetrics(hw.maxModelTokens);
     this.#scheduler = new Scheduler(hw);
     this.#listener = listener;
+    this.#times = times;
+    this.#run = new DecodeRun(hw.blockTokens);
+    this.#tellsEach = listener.onToken !== undefined;
+  }
+
+  /**
+   * The listener hears of nothing before this time, as long as nothing is submitted, cancelled or slowed
+   * down; `Infinity` when idle. At this time there may be nothing to hear of yet: then it is later.
+   */
+  get quietUntilMs(): number {
+    const run = this.#run;
+    const quietEnds = run.ends - run.steps - 1;
+    if (quietEnds <= 0) return this.nextEventMs;
+    const { stepTokens, stepContextTokens, stepSequences } = this.#scheduler;
+    const leastMs = this.#times.leastStepMs(stepTokens, stepContextTokens, stepSequences) * this.slowdown;
+    return this.nextEventMs + quietEnds * leastMs * (1 - ROUNDING);
   }
 
   /** Requests in the batch at this moment. */
@@ -92,7 +122,7 @@ export class ServerModel {
   /** Share of KV blocks referenced at this moment, 0 to 1. */
   get kvUsedRatio(): number {
     const cache = this.#scheduler.cache;
-    return (cache.capacity - cache.free) / cache.capacity;
+    return (cache.capacity - cache.free + this.#runBlocks) / cache.capacity;
   }
 
   /** Published at the end of the last step; see {@link ServerSnapshot}. */
@@ -131,6 +161,8 @@ export class ServerModel {
     const request = new ModelRequest(spec);
     request.arrivalMs = nowMs;
     this.#scheduler.enqueue(request);
+    // Whoever queues behind a head that is stuck is not admitted either.
+    if (!this.#scheduler.isHeadStuck) this.#run.stop();
     if (this.nextEventMs === Number.POSITIVE_INFINITY) this.#beginStep(nowMs);
     return request;
   }
@@ -142,6 +174,7 @@ export class ServerModel {
   cancel(request: ModelRequest, nowMs: number): boolean {
     this.advanceTo(nowMs);
     if (request.state !== "running" && request.state !== "waiting") return false;
+    this.#run.stop();
     this.#scheduler.remove(request);
     request.state = "cancelled";
     request.finishedMs = nowMs;
@@ -155,7 +188,11 @@ export class ServerModel {
    */
   advanceTo(nowMs: number): void {
     if (nowMs < this.#nowMs) throw new SimulationError("time-went-back", "nowMs", nowMs, this.#nowMs);
-    while (this.nextEventMs <= nowMs) this.#endStep(this.nextEventMs);
+    while (this.nextEventMs <= nowMs) {
+      if (this.#run.endsQuietly) this.#endQuietStep(this.nextEventMs);
+      else this.#endStep(this.nextEventMs);
+    }
+    this.#settle();
     this.#nowMs = nowMs;
   }
 
@@ -182,21 +219,49 @@ export class ServerModel {
       this.nextEventMs = Number.POSITIVE_INFINITY;
       return;
     }
-    const duration =
-      stepMs(this.hw, s.stepTokens, s.stepContextTokens, s.stepSequences) +
-      s.stepAdapterLoads * this.hw.adapterLoadMs;
-    this.nextEventMs = nowMs + duration * this.slowdown;
+    if (this.#tellsEach) this.#run.stop();
+    else this.#run.plan(s, nowMs);
+    const loadsMs = s.stepAdapterLoads * this.hw.adapterLoadMs;
+    this.nextEventMs = nowMs + (this.#computeMs() + loadsMs) * this.slowdown;
     this.metrics.iterationTokens.observe(s.stepTokens);
   }
 
+  #computeMs(): number {
+    const { stepTokens, stepContextTokens, stepSequences } = this.#scheduler;
+    return this.#times.stepMs(stepTokens, stepContextTokens, stepSequences);
+  }
+
+  /** Ends a step of the run, and begins the next one. */
+  #endQuietStep(atMs: number): void {
+    const s = this.#scheduler;
+    const { metrics } = this;
+    metrics.interTokenLatency.observe((atMs - this.#lastEndMs) / 1000, s.stepSequences);
+    metrics.generationTokens += s.stepSequences;
+    metrics.steps++;
+    this.#lastEndMs = atMs;
+    this.#publish(atMs);
+    this.#runBlocks += this.#run.next();
+    s.stepContextTokens += s.stepSequences;
+    this.nextEventMs = atMs + this.#computeMs() * this.slowdown;
+    metrics.iterationTokens.observe(s.stepTokens);
+  }
+
+  /** Makes the run's sequences and the cache what its steps have made of them. */
+  #settle(): void {
+    this.#run.settle(this.#scheduler, this.#lastEndMs);
+    this.#runBlocks = 0;
+  }
+
   #endStep(atMs: number): void {
+    this.#settle();
     this.#nowMs = atMs;
+    this.#lastEndMs = atMs;
     // Until the next step has begun, a submit from a listener must only queue.
     this.nextEventMs = Number.MAX_VALUE;
     const { running } = this.#scheduler;
     const told = this.#told;
     const finishing = this.#finishing;
-    const tellsEach = this.#listener.onToken !== undefined;
+    const tellsEach = this.#tellsEach;
     told.length = 0;
     finishing.length = 0;
     let kept = 0;
@@ -213,7 +278,7 @@ export class ServerModel {
           sampled++;
           const isFirst = request.generated === 1;
           const isLast = request.generated === request.outputTokens;
-          if (tellsEach || isFirst || isLast) told.push(request);
+          if (tellsEach || isFirst || isLast || request.generated >= request.notifyAt) told.push(request);
           if (isFirst) {
             request.firstTokenMs = atMs;
             this.#observeFirstToken(request);
@@ -288,13 +353,15 @@ export class ServerModel {
   }
 
   #tell(told: readonly ModelRequest[], atMs: number): void {
-    const { onToken, onFirstToken, onFinish } = this.#listener;
+    const { onToken, onFirstToken, onProgress, onFinish } = this.#listener;
     for (const request of told) {
       // A listener may have cancelled this one while it was told of another.
       if (request.state === "cancelled") continue;
       if (request.generated === 1) onFirstToken?.call(this.#listener, request, atMs);
       onToken?.call(this.#listener, request, atMs);
-      if (request.state === "finished") onFinish?.call(this.#listener, request, atMs);
+      const isOver = request.state === "finished";
+      if (!isOver && request.generated >= request.notifyAt) onProgress?.call(this.#listener, request, atMs);
+      if (isOver) onFinish?.call(this.#listener, request, atMs);
     }
   }
 }

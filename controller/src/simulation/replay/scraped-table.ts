@@ -95,9 +95,10 @@ export class ScrapedTable {
     this.firstRow = core.exports.poolStart(this.pool);
   }
 
-  /** Reads what each server shows at this moment; the core is fed with it before the next pick. */
+  /** Brings each server to this moment and reads what it shows; the core is fed with it before the next pick. */
   scrape(nowMs: number): void {
     this.#servers.forEach((server, index) => {
+      server.advanceTo(nowMs);
       this.queued[index] = server.publishedWaiting;
       this.running[index] = server.publishedRunning;
       this.kvUsed[index] = server.publishedKvUsedRatio;
