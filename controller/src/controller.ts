@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import packageJson from "../../package.json" with { type: "json" };
 import type { PickerError } from "./errors.ts";
 import { FailureLog } from "./failure-log.ts";
@@ -7,6 +8,7 @@ import type { Target } from "./handover-steps.ts";
 import type { Endpoint, Inventory } from "./model.ts";
 import { startSource } from "./inventory-source.ts";
 import { FeedServer } from "./push/feed-server.ts";
+import { PrefixSecret } from "./push/prefix-secret.ts";
 import { Publisher } from "./push/publisher.ts";
 import { TableErrors } from "./push/table-errors.ts";
 import { startRpcServer } from "./push/rpc-server.ts";
@@ -84,23 +86,26 @@ export async function startController(settings: Settings, deps: ControllerDeps):
       logger.error({ code: error.code, path: error.path, line: error.line }, error.message);
     };
     const accounts = new AccountsTotals(nowMs);
+    const epoch = BigInt(Math.floor(deps.wallMs()));
+    const secret = new PrefixSecret({ nowMs, draw: () => randomBytes(8).readBigUInt64LE(), epoch });
     const feed = new FeedServer({
       nowMs,
       setTimer,
       onAccounts: (message) => accounts.add(message),
       onTrouble: (trouble) => logger.warn(trouble, "feed: a peer's message was not taken"),
+      secret,
     });
     const ads = new AdsServer({
       setTimer,
       onNack: (nack) => logger.error(nack, "ads: an Envoy rejected a response and keeps what it had"),
     });
     const tableErrors = new TableErrors();
-    const epoch = BigInt(Math.floor(deps.wallMs()));
     const publisher = new Publisher({
       feed,
       nowMs,
       setTimer,
       epoch,
+      secret: () => secret.value,
       pushIntervalMs: settings.pushIntervalMs,
       pushAtMostMs: settings.pushAtMostMs,
       firstPushWaitMs: settings.firstPushWaitMs,

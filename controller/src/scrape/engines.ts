@@ -36,9 +36,6 @@ interface Rule {
   readonly fromLabel?: string;
 }
 
-/** Of every Prometheus client library that knows the process it runs in; Triton's does not. */
-const STARTED_AT: Rule = { family: "process_start_time_seconds", column: "startedAt" };
-
 /** Metric names: vLLM docs "Production Metrics", SGLang docs "Production Metrics", TensorRT-LLM's `trtllm-serve` and its Triton backend. */
 const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
   vllm: [
@@ -50,7 +47,7 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
     { family: "vllm:cache_config_info", column: "kvBlockTokens", fromLabel: "block_size" },
     { family: "vllm:lora_requests_info", column: "adapters" },
     { family: "vllm:prompt_tokens_total", column: "served" },
-    STARTED_AT,
+    { family: "process_start_time_seconds", column: "startedAt" },
   ],
   sglang: [
     { family: "sglang:num_queue_reqs", column: "queued" },
@@ -59,7 +56,7 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
     { family: "sglang:cache_config_info", column: "kvBlocks", fromLabel: "num_pages" },
     { family: "sglang:cache_config_info", column: "kvBlockTokens", fromLabel: "page_size" },
     { family: "sglang:prompt_tokens_total", column: "served" },
-    STARTED_AT,
+    { family: "process_start_time_seconds", column: "startedAt" },
   ],
   trtllm: [
     { family: "trtllm_num_requests_waiting", column: "queued" },
@@ -67,7 +64,7 @@ const RULES: Readonly<Record<Engine, readonly Rule[]>> = {
     { family: "trtllm_kv_cache_utilization", column: "kvUsed" },
     { family: "trtllm_kv_cache_max_blocks", column: "kvBlocks" },
     { family: "trtllm_kv_cache_tokens_per_block", column: "kvBlockTokens" },
-    STARTED_AT,
+    { family: "process_start_time_seconds", column: "startedAt" },
   ],
   triton: [
     {

@@ -225,6 +225,35 @@ const CONTROLLER: readonly Metric[] = [
     ["outcome"],
     "accounts of Envoys' VMs: `accepted`, `refused`, or `no_room` where there are too many to remember",
   ),
+  counter(
+    "inference_picker_feed_prefixes_total",
+    ["outcome"],
+    "prompts that Envoys [tell each other of](architecture.md#the-feed): `accepted` from one, `sent` to another, `dropped` for lack of room or since nobody could use them; `refused` are messages that could not be read",
+  ),
+  gauge(
+    "inference_picker_learned_time_seconds",
+    [...POOL, "of"],
+    "what the Envoys have learned that a `step` of the pool's servers takes, and more for each `context_token`, each `sequence` and each `prompt_token` in it",
+    "s",
+  ),
+  gauge(
+    "inference_picker_learned_output_tokens",
+    POOL,
+    "mean of an answer's tokens, as the Envoys have learned it",
+    "tokens",
+  ),
+  gauge(
+    "inference_picker_learned_tokens_per_byte",
+    POOL,
+    "tokens of a prompt for each of its bytes, as the Envoys have learned it",
+  ),
+  gauge("inference_picker_learned_answers", POOL, "answers that this was learned from, as many as count"),
+  gauge(
+    "inference_picker_learned_slowness",
+    ENDPOINT,
+    "how many times as long as the mean endpoint of its pool an endpoint takes, as the Envoys have learned it",
+    "ratio",
+  ),
   gauge(
     "inference_picker_accounts_vms",
     [],

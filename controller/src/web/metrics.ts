@@ -3,6 +3,8 @@ import type { FeedServer } from "../push/feed-server.ts";
 import type { ModelListStats } from "../scrape/model-discovery.ts";
 import type { ScrapeStats } from "../scrape/scraper.ts";
 import type { StatusWriterStats } from "../status/writer.ts";
+import { fnv1a64 } from "../table/hash.ts";
+import type { LearnedPool } from "../table/report.ts";
 import type { EndpointRow, PoolRow, TableRows } from "../table/rows.ts";
 import { accountsPage } from "../telemetry/accounts-page.ts";
 import type { AccountsTotals } from "../telemetry/accounts-totals.ts";
@@ -95,6 +97,14 @@ export function createMetrics(sources: MetricSources): MetricsPage {
     set(accountsRefused, { outcome: "refused" });
     set(accountsWithoutRoom, { outcome: "no_room" });
   });
+  total(registry, "inference_picker_feed_prefixes_total", (set) => {
+    const { prefixesAccepted, prefixesRefused, prefixesSent, prefixesDropped } = sources.feed.counters();
+    set(prefixesAccepted, { outcome: "accepted" });
+    set(prefixesRefused, { outcome: "refused" });
+    set(prefixesSent, { outcome: "sent" });
+    set(prefixesDropped, { outcome: "dropped" });
+  });
+  learnedGauges(registry, sources);
   gauge(registry, "inference_picker_accounts_vms", (set) => set(sources.accounts.size, {}));
   gauge(registry, "inference_extension_info", (set) => set(1, { build_ref: sources.version }));
   gauge(registry, "inference_picker_ads_streams", (set) => set(sources.ads.states().length, {}));
@@ -184,6 +194,37 @@ function poolGauges(registry: Registry, sources: MetricSources): void {
   gauge(registry, "inference_pool_ready_pods", (set) => {
     for (const pool of sources.rows()?.pools ?? []) {
       set(pool.endpoints.filter((row) => row.ready && !row.draining).length, poolLabels(pool));
+    }
+  });
+}
+
+/** What nobody has learned yet is absent. */
+function learnedGauges(registry: Registry, sources: MetricSources): void {
+  const ofPools = (name: string, read: (learned: LearnedPool) => Readonly<Record<string, number>>) =>
+    gauge(registry, name, (set) => {
+      for (const pool of sources.rows()?.pools ?? []) {
+        const learned = sources.feed.learned.poolOf(fnv1a64(pool.name));
+        if (learned === undefined) continue;
+        for (const [of, value] of Object.entries(read(learned))) {
+          set(value, of === "" ? poolLabels(pool) : { ...poolLabels(pool), of });
+        }
+      }
+    });
+  ofPools("inference_picker_learned_time_seconds", (learned) => ({
+    step: learned.stepMs / 1000,
+    context_token: learned.contextTokenMs / 1000,
+    sequence: learned.sequenceMs / 1000,
+    prompt_token: learned.promptTokenMs / 1000,
+  }));
+  ofPools("inference_picker_learned_output_tokens", (learned) => ({ "": learned.outputTokens }));
+  ofPools("inference_picker_learned_tokens_per_byte", (learned) => ({ "": learned.tokensPerByte }));
+  ofPools("inference_picker_learned_answers", (learned) => ({ "": learned.answers }));
+  gauge(registry, "inference_picker_learned_slowness", (set) => {
+    for (const pool of sources.rows()?.pools ?? []) {
+      for (const row of pool.endpoints) {
+        const slowness = sources.feed.learned.slownessOf(row.id);
+        if (slowness !== undefined) set(slowness, endpointLabels(pool, row));
+      }
     }
   });
 }
