@@ -3,8 +3,8 @@
  * every interval, and word of each request as the filter has it: its pick, its first token, its tokens and
  * its end. A pick, the network and the scrape itself take no time.
  *
- * At equal times steps end first, then servers are scraped, then requests arrive. The same requests, seed
- * and options give the same outcome.
+ * Servers run up to where they may tell of something, and to each scrape. At equal times steps end first,
+ * then servers are scraped, then requests arrive. The same requests, seed and options give the same outcome.
  */
 import type { Hardware } from "../hardware.ts";
 import { chainHash } from "../hash.ts";
@@ -120,7 +120,7 @@ class Run {
         nowMs,
       );
       this.#flights.set(request, flight);
-      this.#steps.set(index, server.nextEventMs);
+      this.#steps.set(index, server.quietUntilMs);
       if (isExplained && this.explanation !== undefined) this.explanation.request = request;
     } else {
       // The server answers at once that it is too long for it.
@@ -153,7 +153,7 @@ class Run {
     const { nextServer, nextMs } = this.#steps;
     const server = this.#servers[nextServer]!;
     server.advanceTo(nextMs);
-    this.#steps.set(nextServer, server.nextEventMs);
+    this.#steps.set(nextServer, server.quietUntilMs);
   }
 
   #finish(request: ModelRequest, atMs: number): void {
