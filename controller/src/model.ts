@@ -10,7 +10,8 @@ export type ScorerName =
   | "kv-cache-utilization"
   | "running-requests"
   | "in-flight"
-  | "lora-affinity";
+  | "lora-affinity"
+  | "prefix-affinity";
 export type ApiName =
   | "openai-chat"
   | "openai-completions"
@@ -70,6 +71,8 @@ export interface EndpointSpec {
   readonly scrape?: ScrapeSpec;
   /** Absent: what it serves is not asked for. */
   readonly modelList?: ModelListSpec;
+  /** What classes of requests and ranges of lengths are told apart by; default: none. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 export interface ModelSpec {
@@ -84,6 +87,38 @@ export interface RewriteRule {
   readonly model?: string;
   /** At least one; weights are whole numbers from 1 to 1,000,000. */
   readonly targets: readonly { readonly model: string; readonly weight: number }[];
+}
+
+/** Time to first token: a fixed part and one that grows with the prompt. */
+export interface TtftObjective {
+  /** ≥ 0; > 0 in a pool */
+  readonly baseMs: number;
+  /** ≥ 0, for each 1,000 prompt tokens. */
+  readonly perThousandMs: number;
+}
+
+/** What a pool's requests are held to, and what narrows the endpoints to pick from. */
+export interface PickingSpec {
+  readonly ttft: TtftObjective;
+  /** Time per output token after the first, > 0. */
+  readonly tpotMs: number;
+  /** The request's headers may state its own objectives. */
+  readonly objectiveHeaders: boolean;
+  /** Who may name the endpoints to pick from: a request header, or dynamic metadata. */
+  readonly subset: "none" | "header" | "metadata" | "both";
+  readonly sessionAffinity: boolean;
+  /** Requests that go to endpoints with certain labels only, by the value of a header. */
+  readonly classes?: {
+    /** In lower case. */
+    readonly header: string;
+    /** Without a value: any other one, or none. */
+    readonly values: readonly {
+      readonly value?: string;
+      readonly labels: Readonly<Record<string, string>>;
+    }[];
+  };
+  /** Label of endpoints whose value, `fewest-most`, says which lengths of prompts they are for, in tokens. */
+  readonly contextLengthLabel?: string;
 }
 
 export interface PoolSpec {
@@ -114,6 +149,7 @@ export interface PoolSpec {
   readonly bodyWindowBytes: number;
   readonly bodyLimitBytes: number;
   readonly saturation: { readonly queueLimit: number; readonly kvLimit: number };
+  readonly picking: PickingSpec;
   /** Speak HTTP/2 without TLS to the endpoints (`kubernetes.io/h2c`), else HTTP/1.1. */
   readonly appProtocol: "http" | "kubernetes.io/h2c";
   /** Present: Envoy speaks TLS to the endpoints. */

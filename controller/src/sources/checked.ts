@@ -92,7 +92,7 @@ export function word<const Words extends readonly string[]>(...words: Words): Ch
 /** Text of 1 to `maxBytes` bytes without control characters, of the given form if one is given. */
 export function text(
   maxBytes: number,
-  form?: { readonly pattern: RegExp; readonly is: string },
+  form?: { readonly pattern: Pick<RegExp, "test">; readonly is: string },
   shown: (value: unknown) => string = show,
 ): Checked<string> {
   return checked<string>((input) => {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { MAX_POOL_APIS } from "../../../assembly/wire/layout.ts";
-import type { EndpointSpec, ModelListSpec, ModelSpec, PoolSpec } from "../model.ts";
+import { MAX_POOL_APIS, MAX_POOL_CLASSES } from "../../../assembly/wire/layout.ts";
+import type { EndpointSpec, ModelListSpec, ModelSpec, PickingSpec, PoolSpec } from "../model.ts";
 import { type BuildContext, type Path, refuseDuplicates, type SecretKeys } from "./problems.ts";
 import {
   DISCOVERY_DEFAULTS,
@@ -61,12 +61,41 @@ export function toPoolSettings(parsed: ParsedSettings, path: Path, build: BuildC
       bodyWindowBytes: parsed.body.window,
       bodyLimitBytes: parsed.body.limit,
       saturation: parsed.saturation,
+      picking: toPicking(parsed),
       appProtocol: parsed.appProtocol,
       ...(upstreamTls === undefined ? {} : { upstreamTls }),
       ...(upstreamApiKey === undefined ? {} : { upstreamApiKey }),
     },
     staleAfterMs: parsed.staleAfter,
     discovery: discovery(parsed),
+  };
+}
+
+function toPicking({
+  slo,
+  subset,
+  sessionAffinity,
+  classes,
+  contextLengthLabel,
+}: ParsedSettings): PickingSpec {
+  return {
+    ttft: slo.ttft,
+    tpotMs: slo.tpot,
+    objectiveHeaders: slo.headers,
+    subset,
+    sessionAffinity,
+    ...(classes === undefined
+      ? {}
+      : {
+          classes: {
+            header: classes.header,
+            values: classes.values.map(({ value, labels }) => ({
+              ...(value === undefined ? {} : { value }),
+              labels: Object.fromEntries(labels),
+            })),
+          },
+        }),
+    ...(contextLengthLabel === undefined ? {} : { contextLengthLabel }),
   };
 }
 
@@ -78,6 +107,10 @@ export function withEndpoints(settings: PoolSettings, endpoints: readonly Endpoi
     staleAfterMs: settings.staleAfterMs ?? defaultStaleAfterMs(endpoints),
   };
 }
+
+/** Of the bits that an endpoint's classes have in a table, those that are left for lengths of prompts. */
+const LENGTH_CLASSES = 16;
+const MAX_HEADER_CLASSES = MAX_POOL_CLASSES - LENGTH_CLASSES;
 
 const READ_BODY = { always: true, never: false, auto: "auto" } as const;
 
@@ -140,6 +173,7 @@ function checkPool(
       bound: MAX_POOL_APIS,
     });
   }
+  checkClasses(parsed, path, build);
   refuseDuplicates(
     parsed.apis.map(({ suffix }, index) => ({ key: suffix, path: [...path, "apis", index] })),
     problems,
@@ -151,6 +185,23 @@ function checkPool(
       problems,
     );
   }
+}
+
+function checkClasses({ classes }: ParsedSettings, path: Path, { problems }: BuildContext): void {
+  if (classes === undefined) return;
+  const at = [...path, "classes", "values"];
+  const count = classes.values.length;
+  if (count === 0 || count > MAX_HEADER_CLASSES) {
+    const bound = count === 0 ? 1 : MAX_HEADER_CLASSES;
+    problems.add("CONFIG_RANGE", at, `${count} values is ${count === 0 ? "below" : "above"} ${bound}`, {
+      value: count,
+      bound,
+    });
+  }
+  refuseDuplicates(
+    classes.values.map(({ value }, index) => ({ key: value ?? "(any other)", path: [...at, index] })),
+    problems,
+  );
 }
 
 /** What in the pool cannot be had without reading bodies. */

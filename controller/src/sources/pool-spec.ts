@@ -16,6 +16,7 @@ interface PlainEndpoint {
   readonly name?: string | undefined;
   readonly engine?: Engine | undefined;
   readonly scrape?: ParsedScrape | undefined;
+  readonly labels?: readonly (readonly [key: string, value: string])[];
 }
 
 function toEndpoints(parsed: ParsedPool, path: Path, build: BuildContext): readonly EndpointSpec[] {
@@ -35,6 +36,7 @@ function toEndpoints(parsed: ParsedPool, path: Path, build: BuildContext): reado
       port: plain.address.port,
       engine: plain.engine ?? parsed.engine,
       ...(scrape === undefined ? {} : { scrape }),
+      ...((plain.labels ?? []).length === 0 ? {} : { labels: Object.fromEntries(plain.labels!) }),
     };
   });
   const at = (index: number): Path => [...path, "endpoints", index];

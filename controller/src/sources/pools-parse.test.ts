@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
+import { PROFILE_LIST } from "../../../assembly/wire/profiles.ts";
 import { messages, onlyPool, parse, poolMessages, problems } from "./test-pools.ts";
 
 describe("a pools file", () => {
@@ -39,6 +40,13 @@ describe("a pools file", () => {
           bodyWindowBytes: 65536,
           bodyLimitBytes: 16777216,
           saturation: { queueLimit: 5, kvLimit: 0.8 },
+          picking: {
+            ttft: { baseMs: 1000, perThousandMs: 62.5 },
+            tpotMs: 40,
+            objectiveHeaders: false,
+            subset: "none",
+            sessionAffinity: false,
+          },
           appProtocol: "http",
         },
       ],
@@ -141,7 +149,7 @@ describe("a mistake in a pools file", () => {
     const source = "pools:\n- name: P\n  endpoint: []\n  profile: best\n  endpoints: [x]\n";
     assert.deepEqual(messages(source), [
       "pools[0].name: P is not a name of a-z, 0-9, - and . (line 2)",
-      "pools[0].profile: best is not one of epp, least-request, round-robin, random, weighted (line 4)",
+      `pools[0].profile: best is not one of ${PROFILE_LIST.join(", ")} (line 4)`,
       "pools[0].endpoints[0]: x is not host:port, with an IPv6 address in brackets (line 5)",
       "pools[0].endpoint: is not a known key (line 3)",
     ]);

@@ -5,6 +5,8 @@ import {
   MAX_SUFFIX_BYTES,
   MAX_TARGET_WEIGHT,
 } from "../../../assembly/wire/layout.ts";
+import { PROFILE_LIST } from "../../../assembly/wire/profiles.ts";
+import { parseTpotObjective, parseTtftObjective, TPOT_FORM, TTFT_FORM } from "../latency-objectives.ts";
 import { checked, duration, flag, integer, real, show, size, text, withheld, word } from "./checked.ts";
 import { hostPort } from "./host-port.ts";
 
@@ -15,6 +17,10 @@ import { hostPort } from "./host-port.ts";
 
 const NAME = { pattern: /^[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?$/, is: "a name of a-z, 0-9, - and ." };
 const HEADER_NAME = { pattern: /^[a-z0-9!#$%&'*+.^_`|~-]+$/, is: "a header name in lower case" };
+/** As `CLASS_HEADER_NAME` of the table has it. */
+const CLASS_HEADER = { pattern: /^[a-z0-9._-]+$/, is: "a header name of a-z, 0-9, -, _ and ." };
+const LABEL = { pattern: /^[^\s=]+=[^\s=]*$/, is: "a label such as tier=gold" };
+const LABEL_KEY = { pattern: /^[^\s=]+$/, is: "the name of a label" };
 const URL_PATH = { pattern: /^\/\S*$/, is: "a path that begins with /" };
 /** The end of a path, segment by segment; `{model}` is a whole segment and stands in it once at most. */
 const SUFFIX = {
@@ -33,6 +39,38 @@ const environmentName = text(
   withheld,
 );
 const priority = integer(-MAX_PRIORITY - 1, MAX_PRIORITY);
+
+/** The label's key and value. */
+const label = v.pipe(
+  text(512, LABEL),
+  v.transform((written): readonly [key: string, value: string] => {
+    const at = written.indexOf("=");
+    return [written.slice(0, at), written.slice(at + 1)];
+  }),
+);
+
+/** What `parse` makes of the text; it throws for text of another form. */
+function objective<Value>(
+  parse: (written: string, path: string) => Value,
+  isAboveZero: (value: Value) => boolean,
+  form: string,
+) {
+  const isObjective = {
+    test: (written: string): boolean => {
+      try {
+        return isAboveZero(parse(written, ""));
+      } catch {
+        return false;
+      }
+    },
+  };
+  return v.pipe(
+    text(64, { pattern: isObjective, is: form }),
+    v.transform((written) => parse(written, "")),
+  );
+}
+const ttftObjective = objective(parseTtftObjective, ({ baseMs }) => baseMs > 0, `${TTFT_FORM}, from above 0`);
+const tpotObjective = objective(parseTpotObjective, (ms) => ms > 0, TPOT_FORM);
 
 const notMapping = checked<never>((input) => ({ refused: `${show(input)} is not a mapping` }));
 
@@ -124,6 +162,7 @@ const endpoint = shorthand(
     address: hostPort(),
     engine: v.optional(engine),
     scrape: v.optional(scrape),
+    labels: v.optional(v.array(label), []),
   }),
 );
 
@@ -152,16 +191,40 @@ const discoverModels = falseOr(
 const poolEntries = {
   name,
   namespace: v.optional(text(63, NAME), "default"),
-  profile: v.optional(word("epp", "least-request", "round-robin", "random", "weighted"), "epp"),
+  profile: v.optional(word(...PROFILE_LIST), "epp"),
   scorers: v.optional(
     v.array(
       mapping({
-        name: word("queue-depth", "kv-cache-utilization", "running-requests", "in-flight", "lora-affinity"),
+        name: word(
+          "queue-depth",
+          "kv-cache-utilization",
+          "running-requests",
+          "in-flight",
+          "lora-affinity",
+          "prefix-affinity",
+        ),
         weight: v.optional(real(0.001, 1000), 1),
       }),
     ),
     [],
   ),
+  slo: v.optional(
+    mapping({
+      ttft: v.optional(ttftObjective, "1s+62.5ms/1k"),
+      tpot: v.optional(tpotObjective, "40ms"),
+      headers: v.optional(flag(), false),
+    }),
+    {},
+  ),
+  subset: v.optional(word("none", "header", "metadata", "both"), "none"),
+  sessionAffinity: v.optional(flag(), false),
+  classes: v.optional(
+    mapping({
+      header: text(256, CLASS_HEADER),
+      values: v.array(mapping({ value: v.optional(text(MAX_NAME_BYTES)), labels: v.array(label) })),
+    }),
+  ),
+  contextLengthLabel: v.optional(text(317, LABEL_KEY)),
   failureMode: v.optional(word("FailClose", "FailOpen"), "FailClose"),
   /** Default: one, `namespace/name`. */
   clusters: v.optional(v.array(text(MAX_POOL_NAME_BYTES))),

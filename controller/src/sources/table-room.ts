@@ -23,7 +23,8 @@ export class TableRoom {
    * @returns the bytes that it takes; above `leftBytes` they have not been taken
    */
   addPool(pool: Omit<PoolSpec, "endpoints">): number {
-    const { clusters, models, objectives, rewrites, apis, scorers } = pool;
+    const { clusters, models, objectives, rewrites, apis, scorers, picking } = pool;
+    const hasClasses = picking.classes !== undefined || picking.contextLengthLabel !== undefined;
     const targets = rewrites.flatMap((rule) => rule.targets);
     return this.#add(
       L.POOL_STRIDE +
@@ -33,7 +34,8 @@ export class TableRoom {
         scorers.length * L.SCORER_STRIDE +
         rewrites.length * L.REWRITE_STRIDE +
         targets.length * L.TARGET_STRIDE +
-        apis.length * L.API_STRIDE,
+        apis.length * L.API_STRIDE +
+        (hasClasses ? L.MAX_POOL_CLASSES * L.CLASS_STRIDE : 0),
       [
         `${pool.namespace}/${pool.name}`,
         ...clusters,
@@ -41,6 +43,8 @@ export class TableRoom {
         ...rewrites.map(({ model }) => model ?? ""),
         ...targets.map(({ model }) => model),
         ...apis.map(({ suffix }) => suffix),
+        picking.classes?.header ?? "",
+        ...(picking.classes?.values ?? []).map(({ value }) => value ?? ""),
       ],
     );
   }

@@ -28,6 +28,13 @@ const POOL: PoolSpec = {
   bodyWindowBytes: 65536,
   bodyLimitBytes: 16777216,
   saturation: { queueLimit: 5, kvLimit: 0.5 },
+  picking: {
+    ttft: { baseMs: 1000, perThousandMs: 62.5 },
+    tpotMs: 40,
+    objectiveHeaders: false,
+    subset: "none",
+    sessionAffinity: false,
+  },
   appProtocol: "http",
 };
 

@@ -32,6 +32,13 @@ const POOL: PoolSpec = {
   bodyWindowBytes: 65536,
   bodyLimitBytes: 16777216,
   saturation: { queueLimit: 5, kvLimit: 0.5 },
+  picking: {
+    ttft: { baseMs: 1000, perThousandMs: 62.5 },
+    tpotMs: 40,
+    objectiveHeaders: false,
+    subset: "none",
+    sessionAffinity: false,
+  },
   appProtocol: "http",
 };
 
@@ -66,7 +73,7 @@ function build(
 
 function row(index: number, over: Partial<EndpointRow> = {}): EndpointRow {
   const address = `10.${index >> 16}.${(index >> 8) & 255}.${index & 255}:80`;
-  const flags = { ready: true, draining: false, unmeasured: false };
+  const flags = { ready: true, draining: false, unmeasured: false, lifeEpoch: 0, classes: 0 };
   return { id: fnv1a64(address), address, name: `e${index}`, ...flags, ...over };
 }
 
@@ -128,6 +135,8 @@ describe("building a table", () => {
         ready: true,
         draining: false,
         unmeasured: false,
+        lifeEpoch: 0,
+        classes: 0,
         ageMs: 250,
         queuedRequests: 0,
         kvUsedRatio: 0.5,
@@ -246,6 +255,8 @@ describe("encoding a table", () => {
         ready: fc.boolean(),
         draining: fc.boolean(),
         unmeasured: fc.boolean(),
+        lifeEpoch: u32,
+        classes: fc.integer({ min: 0, max: 0xffffffff }),
         name,
         adapters: plain({
           max: u32,
@@ -278,6 +289,26 @@ describe("encoding a table", () => {
       objectives: fc.array(plain({ name, priority: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }) })),
       failureMode: fc.constantFrom("FailOpen" as const, "FailClose" as const),
       requireModel: fc.boolean(),
+      picking: plain({
+        ttftBaseMs: fc.integer({ min: 1, max: 1 << 20 }),
+        ttftPer1kTokensMs: fc.integer({ min: 0, max: 1 << 20 }),
+        tpotMs: fc.integer({ min: 1, max: 1 << 20 }),
+        objectiveHeaders: fc.boolean(),
+        subsetHeader: fc.boolean(),
+        subsetMetadata: fc.boolean(),
+        sessionAffinity: fc.boolean(),
+        classHeader: fc.constantFrom("", "x-tier", "a.b_c-9"),
+        classes: fc.uniqueArray(
+          fc.oneof(
+            plain({ header: fc.oneof(name, fc.constant("")) }),
+            fc.tuple(u32, u32).map(([left, right]) => ({
+              minTokens: Math.min(left, right),
+              maxTokens: Math.max(left, right),
+            })),
+          ),
+          { selector: (row) => ("header" in row ? row.header : row), maxLength: L.MAX_POOL_CLASSES },
+        ),
+      }),
     });
     fc.assert(
       fc.property(fc.array(pool, { maxLength: 5 }), fc.nat({ max: 3 }), (pools, routeCount) => {

@@ -23,6 +23,13 @@ export function testPool(name: string, over: Partial<PoolSpec> = {}): PoolSpec {
     bodyWindowBytes: 65_536,
     bodyLimitBytes: 16 * 1024 * 1024,
     saturation: { queueLimit: 5, kvLimit: 0.8 },
+    picking: {
+      ttft: { baseMs: 1000, perThousandMs: 62.5 },
+      tpotMs: 40,
+      objectiveHeaders: false,
+      subset: "none",
+      sessionAffinity: false,
+    },
     appProtocol: "http",
     ...over,
   };

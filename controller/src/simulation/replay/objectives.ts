@@ -1,13 +1,8 @@
 /** What a request has to keep to count as goodput. */
-import { PickerError } from "../../errors.ts";
+import type { TtftObjective } from "../../model.ts";
 
-/** Time to first token: a fixed part and one that grows with the prompt. */
-export interface TtftObjective {
-  /** ≥ 0 */
-  readonly baseMs: number;
-  /** ≥ 0, for each 1,000 prompt tokens. */
-  readonly perThousandMs: number;
-}
+export { parseTpotObjective, parseTtftObjective } from "../../latency-objectives.ts";
+export type { TtftObjective };
 
 export interface Objectives {
   readonly ttft: TtftObjective;
@@ -15,40 +10,7 @@ export interface Objectives {
   readonly tpotMs: number;
 }
 
-const DURATION = String.raw`(\d+(?:\.\d+)?)(ms|s)`;
-const ALONE = new RegExp(`^${DURATION}$`);
-const WITH_SLOPE = new RegExp(`^${DURATION}(?:\\+${DURATION}/1k)?$`);
-const MS_OF = { ms: 1, s: 1000 } as const;
-
-/** `1s`, or `1s+62.5ms/1k`: so much, and so much more for each 1,000 prompt tokens. @throws PickerError */
-export function parseTtftObjective(written: string, path: string): TtftObjective {
-  const match = WITH_SLOPE.exec(written.replaceAll(" ", ""));
-  if (match === null)
-    throw badObjective(path, written, "a duration, or one that grows, such as 1s+62.5ms/1k");
-  const [, base, baseUnit, slope, slopeUnit] = match;
-  return {
-    baseMs: milliseconds(base!, baseUnit!),
-    perThousandMs: slope === undefined ? 0 : milliseconds(slope, slopeUnit!),
-  };
-}
-
-/** `40ms`. @throws PickerError */
-export function parseTpotObjective(written: string, path: string): number {
-  const match = ALONE.exec(written);
-  const ms = match === null ? 0 : milliseconds(match[1]!, match[2]!);
-  if (!(ms > 0)) throw badObjective(path, written, "a duration above 0, such as 40ms");
-  return ms;
-}
-
 /** Longest time to first token that this prompt may have, ms. */
 export function ttftBoundMs({ baseMs, perThousandMs }: TtftObjective, promptTokens: number): number {
   return baseMs + (perThousandMs * promptTokens) / 1000;
-}
-
-function milliseconds(number: string, unit: string): number {
-  return Number(number) * MS_OF[unit as keyof typeof MS_OF];
-}
-
-function badObjective(path: string, value: string, bound: string): PickerError {
-  return new PickerError("CONFIG_FORMAT", `${JSON.stringify(value)} is not ${bound}`, { path, value, bound });
 }

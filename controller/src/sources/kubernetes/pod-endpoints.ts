@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import type { PodObject } from "../../kubernetes/objects.ts";
-import type { EndpointSpec, Engine } from "../../model.ts";
+import type { EndpointSpec, Engine, PickingSpec } from "../../model.ts";
 import { show } from "../checked.ts";
 import { canonicalIp, formatAddress } from "../resolve.ts";
 import type { Finding, FindingReason } from "./findings.ts";
@@ -40,7 +41,7 @@ export function isAlike(left: PodObject, right: PodObject): boolean {
   const { labels, annotations } = left.meta;
   return (
     left.ip === right.ip &&
-    [ENGINE_LABEL, ROLE_LABEL].every((key) => labels[key] === right.meta.labels[key]) &&
+    isDeepStrictEqual(labels, right.meta.labels) &&
     ACTIVE_PORTS.every((key) => annotations[key] === right.meta.annotations[key])
   );
 }
@@ -78,6 +79,7 @@ export function podEndpoints(template: PoolTemplate, pods: Iterable<PodObject>):
       continue;
     }
     const engine = engineOf(pod, template.engine, tell);
+    const labels = labelsOf(pod, template.settings.spec.picking);
     for (const port of activePorts(pod, ports, tell)) {
       const address = formatAddress(host, port);
       const owner = ownerOf.get(address);
@@ -92,6 +94,7 @@ export function podEndpoints(template: PoolTemplate, pods: Iterable<PodObject>):
         port,
         engine,
         ...(template.scrape === undefined ? {} : { scrape: template.scrape }),
+        ...(Object.keys(labels).length === 0 ? {} : { labels }),
       });
     }
   }
@@ -101,6 +104,18 @@ export function podEndpoints(template: PoolTemplate, pods: Iterable<PodObject>):
 /** Names bear the port where the pool has several, whichever of them are active: they stay when that changes. */
 function nameOf(pod: string, suffix: string): string {
   return `${pod.slice(Math.max(0, pod.length + suffix.length - MAX_NAME))}${suffix}`;
+}
+
+/** Those that the pool tells endpoints apart by. */
+function labelsOf(
+  { meta }: PodObject,
+  { classes, contextLengthLabel }: PickingSpec,
+): Readonly<Record<string, string>> {
+  const keys = new Set([
+    ...(classes?.values ?? []).flatMap(({ labels }) => Object.keys(labels)),
+    ...(contextLengthLabel === undefined ? [] : [contextLengthLabel]),
+  ]);
+  return Object.fromEntries(Object.entries(meta.labels).filter(([key]) => keys.has(key)));
 }
 
 type Tell = (reason: FindingReason, message: string) => void;
