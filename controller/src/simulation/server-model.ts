@@ -97,6 +97,11 @@ export class ServerModel {
     return this.nextEventMs + quietEnds * leastMs * (1 - ROUNDING);
   }
 
+  /** The batch at this moment, in order of admission. */
+  get batch(): readonly ModelRequest[] {
+    return this.#scheduler.running;
+  }
+
   /** Requests in the batch at this moment. */
   get running(): number {
     return this.#scheduler.running.length;

@@ -15,7 +15,7 @@ export interface Usage {
  * Times never go back.
  */
 export interface ReplayPicker {
-  /** Whether `progress` is to be called for each token after the first. */
+  /** Whether `progress` is to be called at each scrape, for each request that has more than its first token. */
   readonly wantsProgress: boolean;
   /** The servers' metrics may be read now. */
   scrape(nowMs: number): void;

@@ -87,13 +87,6 @@ class Run {
     );
     this.#picker =
       "picker" in options ? options.picker(this.#servers) : new CorePicker(this.#servers, options);
-    if (this.#picker.wantsProgress) {
-      listener.onToken = (request, atMs) => {
-        if (request.generated > 1) {
-          this.#picker.progress(this.#flights.get(request)!, request.generated, atMs);
-        }
-      };
-    }
     this.#steps = new StepQueue(endpoints);
   }
 
@@ -140,11 +133,23 @@ class Run {
       if (this.#steps.nextMs <= Math.min(scrapeMs, nowMs)) {
         this.#endStep();
       } else if (scrapeMs <= nowMs) {
+        for (const server of this.#servers) server.advanceTo(scrapeMs);
         this.#picker.scrape(scrapeMs);
+        if (this.#picker.wantsProgress) this.#tellProgress(scrapeMs);
         this.#options.load?.sample(scrapeMs, this.#servers);
         this.#scrapes++;
       } else {
         return;
+      }
+    }
+  }
+
+  #tellProgress(nowMs: number): void {
+    for (const { batch } of this.#servers) {
+      for (const request of batch) {
+        if (request.generated > 1) {
+          this.#picker.progress(this.#flights.get(request)!, request.generated, nowMs);
+        }
       }
     }
   }

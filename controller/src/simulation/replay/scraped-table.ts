@@ -95,10 +95,9 @@ export class ScrapedTable {
     this.firstRow = core.exports.poolStart(this.pool);
   }
 
-  /** Brings each server to this moment and reads what it shows; the core is fed with it before the next pick. */
+  /** Reads what each server shows at this moment; the core is fed with it before the next pick. */
   scrape(nowMs: number): void {
     this.#servers.forEach((server, index) => {
-      server.advanceTo(nowMs);
       this.queued[index] = server.publishedWaiting;
       this.running[index] = server.publishedRunning;
       this.kvUsed[index] = server.publishedKvUsedRatio;
