@@ -4,7 +4,7 @@ import type { ServerModel } from "../server-model.ts";
 /** Samples beyond which every second one goes and the distance between them doubles; even. */
 export const MOST_SAMPLES = 240;
 /** Distance of samples at the beginning, ms of virtual time. */
-const FIRST_INTERVAL_MS = 1000;
+const FIRST_INTERVAL_MS = 100;
 
 /** What is kept of a series, for a report. */
 export interface LoadSamples {
