@@ -40,7 +40,7 @@ class Oracle {
 
 test("prefix hits, evictions and free counts equal those of a brute-force cache", () => {
   const sequence = fc.record({
-    // Few low bits differ, so that probing and shifting back are exercised.
+    // Few low bits differ, so that chains get long.
     family: fc.integer({ min: 0, max: 5 }),
     blocks: fc.integer({ min: 1, max: 12 }),
     hold: fc.integer({ min: 0, max: 3 }),

@@ -23,8 +23,12 @@ export class BlockCache {
   #newer: Int32Array;
   #oldest = NONE;
   #newest = NONE;
-  /** Open addressing with linear probing; a slot holds block + 1, 0 is empty. */
-  #slots: Int32Array;
+  /**
+   * Chains of blocks by the low bits of their hashes; block + 1 everywhere, 0 ends a chain. Hashes that follow
+   * one another lie side by side, and crowd nobody else out as they would in one open table.
+   */
+  #heads: Int32Array;
+  #next: Int32Array;
   #mask: number;
 
   /** @param capacity usable blocks, ≥ 1 */
@@ -39,14 +43,16 @@ export class BlockCache {
     this.#references = new Int32Array(initial);
     this.#older = new Int32Array(initial);
     this.#newer = new Int32Array(initial);
-    this.#slots = new Int32Array(256);
-    this.#mask = 255;
+    this.#next = new Int32Array(initial);
+    this.#heads = new Int32Array(64);
+    this.#mask = this.#heads.length - 1;
   }
 
   /** The block that holds this hash, or -1. */
   find(hash: number): number {
-    const slot = this.#slotOf(hash);
-    return this.#slots[slot]! - 1;
+    let entry = this.#heads[hash & this.#mask]!;
+    while (entry !== 0 && this.#hashes[entry - 1] !== hash) entry = this.#next[entry - 1]!;
+    return entry - 1;
   }
 
   isReferenced(block: number): boolean {
@@ -85,13 +91,10 @@ export class BlockCache {
    * one to be found and this one remains without.
    */
   register(block: number, hash: number): void {
-    if (this.#hashes[block] !== NONE) return;
-    const slot = this.#slotOf(hash);
-    if (this.#slots[slot] !== 0) return;
+    if (this.#hashes[block] !== NONE || this.find(hash) >= 0) return;
     this.#hashes[block] = hash;
-    this.#slots[slot] = block + 1;
-    this.hashed++;
-    if (this.hashed * 2 > this.#slots.length) this.#growSlots();
+    this.#chain(block);
+    if (++this.hashed > this.#heads.length) this.#growHeads();
   }
 
   /** Drops one reference; the last one makes the block the youngest of the free ones. */
@@ -122,32 +125,23 @@ export class BlockCache {
     else this.#older[newer] = older;
   }
 
-  #slotOf(hash: number): number {
-    let slot = hash & this.#mask;
-    for (;;) {
-      const entry = this.#slots[slot]!;
-      if (entry === 0 || this.#hashes[entry - 1] === hash) return slot;
-      slot = (slot + 1) & this.#mask;
-    }
+  #chain(block: number): void {
+    const home = this.#hashes[block]! & this.#mask;
+    this.#next[block] = this.#heads[home]!;
+    this.#heads[home] = block + 1;
   }
 
-  /** Removes a hash, shifting back what was displaced by it (no tombstones). */
+  /** Takes a block's hash out of its chain. */
   #forget(block: number): void {
-    let hole = this.#slotOf(this.#hashes[block]!);
-    let slot = hole;
-    for (;;) {
-      slot = (slot + 1) & this.#mask;
-      const entry = this.#slots[slot]!;
-      if (entry === 0) break;
-      const home = this.#hashes[entry - 1]! & this.#mask;
-      const fromHome = (slot - home) & this.#mask;
-      const fromHole = (slot - hole) & this.#mask;
-      if (fromHome >= fromHole) {
-        this.#slots[hole] = entry;
-        hole = slot;
-      }
+    const home = this.#hashes[block]! & this.#mask;
+    const after = this.#next[block]!;
+    let entry = this.#heads[home]!;
+    if (entry === block + 1) {
+      this.#heads[home] = after;
+    } else {
+      while (this.#next[entry - 1] !== block + 1) entry = this.#next[entry - 1]!;
+      this.#next[entry - 1] = after;
     }
-    this.#slots[hole] = 0;
     this.hashed--;
   }
 
@@ -159,17 +153,14 @@ export class BlockCache {
     this.#references = grown(this.#references, size);
     this.#older = grown(this.#older, size);
     this.#newer = grown(this.#newer, size);
+    this.#next = grown(this.#next, size);
   }
 
-  #growSlots(): void {
-    const old = this.#slots;
-    this.#slots = new Int32Array(old.length * 2);
-    this.#mask = this.#slots.length - 1;
-    for (const entry of old) {
-      if (entry === 0) continue;
-      let slot = this.#hashes[entry - 1]! & this.#mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & this.#mask;
-      this.#slots[slot] = entry;
+  #growHeads(): void {
+    this.#heads = new Int32Array(this.#heads.length * 2);
+    this.#mask = this.#heads.length - 1;
+    for (let block = 0; block < this.#used; block++) {
+      if (this.#hashes[block] !== NONE) this.#chain(block);
     }
   }
 }

@@ -102,7 +102,7 @@ export class Engine {
       const promptTokens = tokensOf(prompt);
       const hashes =
         prompt.tokens === undefined ? blockHashesOf(prompt.text, hardware.blockTokens, chain) : NO_HASHES;
-      const firstSeed = (hashes[hashes.length - 1] ?? chain) + seed + prompt.text.length;
+      const firstSeed = (hashes.at(hashes.length - 1) ?? chain) + seed + prompt.text.length;
       for (let copy = 0; copy < copies; copy++) {
         const textSeed = firstSeed + copy;
         const room = this.driver.model.maxRequestTokens - promptTokens;

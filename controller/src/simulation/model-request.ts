@@ -2,6 +2,13 @@
 
 export type RequestState = "new" | "waiting" | "running" | "finished" | "cancelled";
 
+/** An array, or what makes them up when it is asked. */
+export interface BlockHashes {
+  readonly length: number;
+  /** @param block 0 to `length` − 1 */
+  at(block: number): number | undefined;
+}
+
 export interface RequestSpec {
   /** ≥ 1 */
   readonly promptTokens: number;
@@ -12,20 +19,20 @@ export interface RequestSpec {
    * the answer's too. Equal chains share cached blocks, so the seed must tell apart model, adapter and
    * cache salt. Shorter than the prompt's full blocks: the rest is never shared.
    */
-  readonly blockHashes: ArrayLike<number>;
+  readonly blockHashes: BlockHashes;
   /** Absent: the base model. */
   readonly adapter?: string;
   /** The answer ends by itself rather than at its limit; only counted. Default false. */
   readonly stops?: boolean;
 }
 
-export const NO_HASHES: ArrayLike<number> = [];
+export const NO_HASHES: BlockHashes = [];
 
 /** Fields without `readonly` belong to the model; callers read them. */
 export class ModelRequest {
   readonly promptTokens: number;
   readonly outputTokens: number;
-  readonly blockHashes: ArrayLike<number>;
+  readonly blockHashes: BlockHashes;
   readonly adapter: string | undefined;
   readonly stops: boolean;
 

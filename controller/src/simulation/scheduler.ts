@@ -134,7 +134,7 @@ export class Scheduler {
       const tokens = Math.min(missing, budget);
       let unreferenced = 0;
       for (let b = 0; b < hits; b++) {
-        if (!cache.isReferenced(cache.find(request.blockHashes[b]!))) unreferenced++;
+        if (!cache.isReferenced(cache.find(request.blockHashes.at(b)!))) unreferenced++;
       }
       if (Math.ceil((cached + tokens) / hw.blockTokens) - hits + unreferenced > cache.free) {
         // Blocks that it would hit may be taken meanwhile; only what fits into one step never needs fewer by that.
@@ -144,7 +144,7 @@ export class Scheduler {
 
       waiting.shift();
       for (let b = 0; b < hits; b++) {
-        const block = cache.find(request.blockHashes[b]!);
+        const block = cache.find(request.blockHashes.at(b)!);
         cache.acquire(block);
         request.blocks.push(block);
       }
@@ -172,7 +172,7 @@ export class Scheduler {
     const hashes = request.blockHashes;
     const most = Math.min(Math.floor((total - 1) / this.hw.blockTokens), hashes.length);
     let hits = 0;
-    while (hits < most && this.cache.find(hashes[hits]!) >= 0) hits++;
+    while (hits < most && this.cache.find(hashes.at(hits)!) >= 0) hits++;
     return hits;
   }
 
@@ -192,7 +192,7 @@ export class Scheduler {
     const hashes = request.blockHashes;
     if (request.registered < hashes.length) {
       const full = Math.min(Math.floor(context / this.hw.blockTokens), hashes.length);
-      for (let b = request.registered; b < full; b++) this.cache.register(request.blocks[b]!, hashes[b]!);
+      for (let b = request.registered; b < full; b++) this.cache.register(request.blocks[b]!, hashes.at(b)!);
       if (full > request.registered) request.registered = full;
     }
     this.stepTokens += tokens;

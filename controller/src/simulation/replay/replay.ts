@@ -7,10 +7,9 @@
  * then servers are scraped, then requests arrive. The same requests, seed and options give the same outcome.
  */
 import type { Hardware } from "../hardware.ts";
-import { chainHash } from "../hash.ts";
 import type { ModelRequest } from "../model-request.ts";
 import { type ServerListener, ServerModel } from "../server-model.ts";
-import { PREFIX_BLOCK_TOKENS, type TraceRequest } from "../traces/trace-request.ts";
+import type { TraceRequest } from "../traces/trace-request.ts";
 import { CorePicker, type CorePickerOptions } from "./core-picker.ts";
 import type { Explanation } from "./explanation.ts";
 import type { LoadSeries } from "./load-series.ts";
@@ -18,6 +17,7 @@ import type { Objectives } from "./objectives.ts";
 import { Outcomes } from "./outcomes.ts";
 import type { PickerOf, ReplayPicker } from "./replay-picker.ts";
 import { StepQueue } from "./step-queue.ts";
+import { traceBlocks } from "./trace-blocks.ts";
 
 export interface ReplaySettings {
   /** Of all servers, or of each. */
@@ -108,7 +108,7 @@ class Run {
         {
           promptTokens: asked.promptTokens,
           outputTokens: asked.outputTokens,
-          blockHashes: blockHashes(asked, server.hw.blockTokens),
+          blockHashes: traceBlocks(asked, server.hw.blockTokens),
         },
         nowMs,
       );
@@ -168,17 +168,4 @@ class Run {
     this.#flights.delete(request);
     this.outcomes.finish(request);
   }
-}
-
-const NO_HASHES = new Float64Array(0);
-
-/** Hashes of the prompt's full blocks; equal ids stand for equal text after equal text. */
-function blockHashes({ promptTokens, prefixBlocks }: TraceRequest, blockTokens: number): Float64Array {
-  if (prefixBlocks === undefined) return NO_HASHES;
-  const parts = Math.floor(PREFIX_BLOCK_TOKENS / blockTokens);
-  const hashes = new Float64Array(Math.floor(promptTokens / blockTokens));
-  for (let block = 0; block < hashes.length; block++) {
-    hashes[block] = chainHash(block % parts, prefixBlocks[Math.floor(block / parts)]!);
-  }
-  return hashes;
 }
