@@ -297,7 +297,8 @@ export class Ledger {
     return rows;
   }
 
-  private isLive(account: i32): bool {
+  /** The account stands for an endpoint. */
+  isLive(account: i32): bool {
     return account >= 0 && account < this.accounts && unchecked(this.live[account]);
   }
 

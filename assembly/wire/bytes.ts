@@ -64,6 +64,12 @@ export function putF32(ptr: usize, value: f32): void {
 
 
 @inline
+export function f64At(ptr: usize): f64 {
+  return load<f64>(ptr);
+}
+
+
+@inline
 export function putF64(ptr: usize, value: f64): void {
   store<f64>(ptr, value);
 }

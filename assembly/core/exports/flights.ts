@@ -45,3 +45,27 @@ export function endpointRestarted(account: i32): void {
 export function usePrefixIndex(blocks: i32, endpoints: i32, capacityBlocks: i32): void {
   flights.useIndex(new PrefixIndex(blocks, endpoints, capacityBlocks));
 }
+
+export function takeRows(ptr: usize, capacityBytes: i32): i32 {
+  return flights.takeRows(ptr, capacityBytes);
+}
+
+export function applyRows(ptr: usize, bytes: i32): void {
+  flights.applyRows(ptr, bytes);
+}
+
+export function takePrefixRecords(ptr: usize, capacityBytes: i32): i32 {
+  return flights.takePrefixRecords(ptr, capacityBytes);
+}
+
+export function applyPrefixRecords(ptr: usize, bytes: i32): void {
+  flights.applyPrefixRecords(ptr, bytes);
+}
+
+export function writeState(ptr: usize, capacityBytes: i32): i32 {
+  return flights.writeState(ptr, capacityBytes);
+}
+
+export function readState(ptr: usize, bytes: i32): bool {
+  return flights.readState(ptr, bytes);
+}

@@ -1,6 +1,9 @@
+import { u32At, u64At } from "../../wire/bytes";
+import { prefixRecordBytes } from "../../wire/prefix_records";
+import { PREFIX_ENDPOINT, PREFIX_KEYS, PREFIX_RECORD_BYTES } from "../../wire/prefixes";
 import { grown } from "../columns";
 import { Learning } from "../learning/learning";
-import { ANSWER, FIRST_TOKEN, Observation } from "../learning/observation";
+import { ANSWER, FIRST_TOKEN, OBSERVATION_BYTES, Observation } from "../learning/observation";
 import { PoolLearning } from "../learning/pool_learning";
 import { BASE, CONTEXT, PROMPT, SEQUENCE } from "../learning/step_model";
 import { Ledger } from "../ledger";
@@ -11,6 +14,7 @@ import { PickRequest } from "../request";
 import { Table } from "../table";
 import { EndpointLoads } from "./endpoint_loads";
 import { Flight } from "./flight";
+import { Journal } from "./journal";
 import { LONG, SHORT, Tolerances } from "./tolerances";
 
 /** Prompt tokens that an engine computes in one step (vLLM's max_num_batched_tokens by default on an H100). */
@@ -38,6 +42,9 @@ export class Flights {
   private readonly free: i32[] = [];
   /** By account: the first of its flights; -1: none. */
   private heads: StaticArray<i32> = new StaticArray<i32>(0);
+  private readonly journal: Journal = new Journal();
+  /** The last time that was told of. */
+  private nowMs: f64 = 0;
   private readonly seen: Observation = new Observation();
   private readonly nobody: PoolLearning = new PoolLearning(0);
   /** The index was asked for the request under way. */
@@ -163,7 +170,9 @@ export class Flights {
   note(flight: Flight): void {
     flight.isNoted = true;
     const index = this.index;
-    if (index != null) index.record(flight.account, flight.hashes, flight.blocks, flight.seed);
+    if (index == null) return;
+    index.record(flight.account, flight.hashes, flight.blocks, flight.seed);
+    this.journal.noted(unchecked(this.ledger.id[flight.account]), flight.hashes, flight.blocks, flight.seed);
   }
 
   /** Noting the prompt would tell something new: the endpoint is not believed to hold all of it, or has not used it lately. */
@@ -192,7 +201,7 @@ export class Flights {
       unchecked((seen.features[CONTEXT] = steps * since.context(loads, account, nowMs)));
       unchecked((seen.features[SEQUENCE] = steps * since.sequences(loads, account, nowMs)));
       unchecked((seen.features[PROMPT] = promptTokens));
-      this.learning.take(seen, nowMs);
+      this.tell(seen, nowMs);
     }
     flight.sinceFirst.begin(loads, account, nowMs);
     flight.tokens = 1;
@@ -222,7 +231,7 @@ export class Flights {
     if (promptTokens > 0) seen.promptTokens = <f64>promptTokens;
     if (flight.promptBytes > 0) seen.promptBytes = <f64>flight.promptBytes;
     this.describeAnswer(seen, flight, tokens, nowMs);
-    this.learning.take(seen, nowMs);
+    this.tell(seen, nowMs);
     this.close(flight);
   }
 
@@ -235,6 +244,7 @@ export class Flights {
 
   /** Brings every endpoint's sums up to now, since what others have in flight changes between own events. */
   tick(nowMs: f64): void {
+    this.nowMs = nowMs;
     for (let account = 0, count = this.loads.count; account < count; account++) {
       this.loads.touch(account, this.ledger, nowMs);
     }
@@ -248,9 +258,65 @@ export class Flights {
     if (index != null) index.forget(account);
   }
 
+  /**
+   * Moves what this root's requests have shown since the last call to `ptr`, for the other roots; the newest that `capacity` bytes
+   * hold. How many bytes.
+   */
+  takeRows(ptr: usize, capacity: i32): i32 {
+    return this.journal.takeRows(ptr, capacity);
+  }
+
+  /** Learns from the rows of another root; a row that none would write is passed over. */
+  applyRows(ptr: usize, bytes: i32): void {
+    const seen = this.seen;
+    for (let at = 0; at + OBSERVATION_BYTES <= bytes; at += OBSERVATION_BYTES) {
+      if (!seen.read(ptr + <usize>at)) continue;
+      const account = this.ledger.find(seen.endpoint);
+      if (seen.kind == FIRST_TOKEN && account >= 0 && account < this.loads.count) {
+        unchecked((this.loads.prefilledTokens[account] += seen.prefilledTokens));
+      }
+      this.learning.takeForeign(seen, this.nowMs);
+    }
+  }
+
+  /** Moves the prompts that this root sent somewhere since the last call to `ptr`, if `capacity` bytes hold them; how many bytes. */
+  takePrefixRecords(ptr: usize, capacity: i32): i32 {
+    return this.journal.takePrefixes(ptr, capacity);
+  }
+
+  /** Others sent prompts to endpoints; up to the first record that is none. */
+  applyPrefixRecords(ptr: usize, bytes: i32): void {
+    const index = this.index;
+    if (index == null) return;
+    for (let at = 0; at < bytes;) {
+      const record = ptr + <usize>at;
+      const length = prefixRecordBytes(record, bytes - at);
+      if (length == 0) return;
+      const account = this.ledger.find(u64At(record + PREFIX_ENDPOINT));
+      index.recordKeys(account, record + PREFIX_RECORD_BYTES, <i32>u32At(record + PREFIX_KEYS));
+      at += length;
+    }
+  }
+
+  /** All that was learned, for a new root: `Learning.writeState`. */
+  writeState(ptr: usize, capacity: i32): i32 {
+    return this.learning.writeState(ptr, capacity);
+  }
+
+  readState(ptr: usize, bytes: i32): bool {
+    return this.learning.readState(ptr, bytes);
+  }
+
   /** The flight of a handle. */
   at(handle: i32): Flight {
     return this.all[handle];
+  }
+
+  /** Own and other roots learn from a request. */
+  private tell(seen: Observation, nowMs: f64): void {
+    this.nowMs = nowMs;
+    this.learning.take(seen);
+    this.journal.observed(seen);
   }
 
   private describeAnswer(seen: Observation, flight: Flight, tokens: f64, nowMs: f64): void {

@@ -7,7 +7,7 @@ const PRIOR_WEIGHT: f64 = 6;
 /** One answer pulls the estimate by e times slower or faster at most. */
 const MAX_ERROR: f64 = 1;
 /** e^±3: 20 times slower or faster. */
-const MAX_LOG: f64 = 3;
+export const MAX_LOG: f64 = 3;
 
 /**
  * How much slower than others each endpoint is, by account: a factor on all coefficients of its pool, learned in logarithms. Only
@@ -17,13 +17,17 @@ export class EndpointSpeeds {
   logs: StaticArray<f64> = new StaticArray<f64>(0);
   /** e^log, > 0. */
   factors: StaticArray<f64> = new StaticArray<f64>(0);
-  private weights: StaticArray<f64> = new StaticArray<f64>(0);
+  weights: StaticArray<f64> = new StaticArray<f64>(0);
+
+  /** Accounts with columns. */
+  count: i32 = 0;
 
   /** The account stands for an endpoint that nothing is known of. */
   reset(account: i32): void {
     this.logs = grown<f64>(this.logs, account + 1);
     this.factors = grown<f64>(this.factors, account + 1);
     this.weights = grown<f64>(this.weights, account + 1);
+    this.count = max<i32>(this.count, account + 1);
     this.put(account, 0);
     this.weights[account] = 0;
   }
@@ -35,6 +39,13 @@ export class EndpointSpeeds {
     this.put(account, before + gain * max<f64>(-MAX_ERROR, min<f64>(MAX_ERROR, error)));
     unchecked((this.weights[account] += weight));
     return unchecked(this.logs[account]) - before;
+  }
+
+  /** Takes over what another knows of the endpoint, if it is more. */
+  take(account: i32, log: f64, weight: f64): void {
+    if (!(weight > unchecked(this.weights[account]))) return;
+    this.put(account, log);
+    unchecked((this.weights[account] = weight));
   }
 
   /** A new endpoint in a pool begins as its mean, not as an endpoint of factor 1. */

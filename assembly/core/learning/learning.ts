@@ -1,11 +1,15 @@
+import { MAX_ENDPOINTS } from "../../wire/layout";
 import { IdMap } from "../id_map";
 import { Ledger } from "../ledger";
 import { Table } from "../table";
-import { EndpointSpeeds } from "./endpoint_speeds";
+import { EndpointSpeeds, MAX_LOG } from "./endpoint_speeds";
 import { ANSWER, FIRST_TOKEN, Observation } from "./observation";
 import { PoolLearning } from "./pool_learning";
+import { StateBytes } from "./state_bytes";
 import { PROMPT } from "./step_model";
 
+/** Of `writeState`; another number with every change of what is written. */
+const STATE_FORMAT: u64 = 0x3130_4e52_4145_4c01;
 /** Pools remembered at most; beyond, all start anew: only names that come and go get this far. */
 const MAX_POOLS: i32 = 1024;
 /** Prompt tokens below which the time to the first token says little of any coefficient. */
@@ -30,6 +34,7 @@ export class Learning {
   private readonly poolById: IdMap = new IdMap();
   private priorFactor: f64 = 1;
   private readonly ledger: Ledger;
+  private readonly bytes: StateBytes = new StateBytes();
 
   constructor(ledger: Ledger) {
     this.ledger = ledger;
@@ -65,11 +70,19 @@ export class Learning {
     }
   }
 
-  /** Learns from what a request showed at `nowMs`. */
-  take(seen: Observation, nowMs: f64): void {
+  /** Learns from what a request showed. */
+  take(seen: Observation): void {
     const pool = this.poolOf(seen.pool);
     if (seen.kind == FIRST_TOKEN) this.takeFirstToken(pool, seen);
     else if (seen.kind == ANSWER) this.takeAnswer(pool, seen);
+  }
+
+  /** Learns from what a request of another root showed; nothing from one for a pool that no table has named. */
+  takeForeign(seen: Observation, nowMs: f64): void {
+    const known = this.poolById.get(seen.pool);
+    if (known < 0) return;
+    if (seen.kind == FIRST_TOKEN) this.pools[known].prompts.add(seen.prefilledTokens, nowMs);
+    this.take(seen);
   }
 
   private takeFirstToken(pool: PoolLearning, seen: Observation): void {
@@ -87,6 +100,64 @@ export class Learning {
     pool.pace.add(seen.observedMs);
     const weight = min<f64>(1, tokens / FULL_OUTPUT_TOKENS);
     this.fit(pool, seen, ANSWER_NOISE / Math.sqrt(weight), weight);
+  }
+
+  /**
+   * Writes the whole state at `ptr`, as much of it as `capacity` bytes hold, pool by pool; how many bytes it took.
+   *   | format u64 | endpoints f64 | endpoints: id u64, log f64, weight f64 | pools: id u64, PoolLearning …, 0 u64 |
+   */
+  writeState(ptr: usize, capacity: i32): i32 {
+    const bytes = this.bytes;
+    const ledger = this.ledger;
+    bytes.open(ptr, capacity - 8);
+    bytes.putId(STATE_FORMAT);
+    const countAt = bytes.used;
+    bytes.putNumber(0);
+    let endpoints = 0;
+    for (let account = 0; account < this.speeds.count && !bytes.failed; account++) {
+      if (!ledger.isLive(account) || unchecked(this.speeds.weights[account]) == 0) continue;
+      const before = bytes.used;
+      bytes.putId(unchecked(ledger.id[account]));
+      bytes.putNumber(unchecked(this.speeds.logs[account]));
+      bytes.putNumber(unchecked(this.speeds.weights[account]));
+      if (bytes.failed) bytes.seek(before);
+      else endpoints++;
+    }
+    let end = bytes.used;
+    bytes.seek(countAt);
+    bytes.putNumber(endpoints);
+    bytes.seek(end);
+    for (let pool = 0; pool < this.pools.length; pool++) {
+      bytes.putId(this.pools[pool].id);
+      this.pools[pool].write(bytes);
+      if (bytes.failed) break;
+      end = bytes.used;
+    }
+    bytes.open(ptr, capacity);
+    bytes.seek(end);
+    bytes.putId(0);
+    return bytes.failed ? 0 : bytes.used;
+  }
+
+  /** Takes over what another root has written, where it knows more; false where that is broken or of another format. */
+  readState(ptr: usize, length: i32): bool {
+    const bytes = this.bytes;
+    bytes.open(ptr, length);
+    if (bytes.id() != STATE_FORMAT) return false;
+    const endpoints = <i32>bytes.number(0, MAX_ENDPOINTS);
+    for (let endpoint = 0; endpoint < endpoints && !bytes.failed; endpoint++) {
+      const account = this.ledger.find(bytes.id());
+      const log = bytes.number(-MAX_LOG, MAX_LOG);
+      const weight = bytes.number(0, f64.MAX_VALUE);
+      if (account >= 0 && !bytes.failed) this.speeds.take(account, log, weight);
+    }
+    let id = bytes.id();
+    for (; id != 0 && !bytes.failed; id = bytes.id()) {
+      const known = this.poolById.get(id);
+      // A pool that no table has named is read past.
+      (known >= 0 ? this.pools[known] : new PoolLearning(id)).read(bytes);
+    }
+    return !bytes.failed;
   }
 
   /** `noise` as a share of what was observed. */

@@ -1,3 +1,5 @@
+import { StateBytes } from "./state_bytes";
+
 /** Answers remembered. */
 const SAMPLES: i32 = 600;
 /** Before any answer, and with this weight among them: exponential with this mean. */
@@ -10,6 +12,8 @@ const OCTAVES: i32 = 13;
 const OCTAVE_STEPS: i32 = 4;
 const FIRST_OCTAVE: i32 = 8;
 const POINTS: i32 = OCTAVES * OCTAVE_STEPS + 1;
+
+const MAX_TOKENS: f64 = 1e9;
 
 /** How long answers are, in tokens: of the last ones, with a prior. */
 export class OutputLengths {
@@ -48,6 +52,25 @@ export class OutputLengths {
     const at = octave * OCTAVE_STEPS + step;
     const low = unchecked(this.table[at]);
     return low + (unchecked(this.table[at + 1]) - low) * (place - <f64>step);
+  }
+
+  write(bytes: StateBytes): void {
+    bytes.putNumber(this.count);
+    for (let sample = 0; sample < this.count; sample++) bytes.putShort(this.samples[sample]);
+  }
+
+  /** Takes over what another has written, if it knows more. */
+  read(bytes: StateBytes): void {
+    const count = <i32>bytes.number(0, SAMPLES);
+    const isBetter = count > this.count;
+    for (let sample = 0; sample < count && !bytes.failed; sample++) {
+      const tokens = bytes.short(1, MAX_TOKENS);
+      if (isBetter) this.samples[sample] = tokens;
+    }
+    if (!isBetter || bytes.failed) return;
+    this.count = count;
+    this.next = count % SAMPLES;
+    this.refresh();
   }
 
   private refresh(): void {

@@ -2,8 +2,11 @@ import { Tolerances } from "../flights/tolerances";
 import { DecayedRate } from "./decayed_rate";
 import { OutputLengths } from "./output_lengths";
 import { RunningMedian } from "./running_median";
+import { StateBytes } from "./state_bytes";
 import { StepModel } from "./step_model";
 import { TokenRatios } from "./token_ratios";
+
+const MAX_PACE_MS: f64 = 1e6;
 
 /** What a pool's requests have taught. */
 export class PoolLearning {
@@ -42,6 +45,22 @@ export class PoolLearning {
   setMeanLog(mean: f64): void {
     this.meanLog = mean;
     this.scale = Math.exp(-mean);
+  }
+
+  write(bytes: StateBytes): void {
+    this.steps.write(bytes);
+    this.lengths.write(bytes);
+    bytes.putNumber(this.pace.value);
+    this.ratios.write(bytes);
+  }
+
+  /** Takes over what another has written, where it knows more; what is broken is left, and `failed` says so. */
+  read(bytes: StateBytes): void {
+    this.steps.read(bytes);
+    this.lengths.read(bytes);
+    const paceMs = bytes.number(0, MAX_PACE_MS);
+    if (this.pace.value == 0 && !bytes.failed) this.pace.value = paceMs;
+    this.ratios.read(bytes);
   }
 
   /** One endpoint's log moved. */

@@ -1,3 +1,5 @@
+import { StateBytes } from "./state_bytes";
+
 /** Coefficients: a step's fixed time; for each resident token; for each sequence that decodes; for each prompt token computed. */
 export const COEFFICIENTS: i32 = 4;
 export const BASE: i32 = 0;
@@ -16,6 +18,9 @@ const MAX_FACTOR: f64 = 10;
 const MAX_SIGMAS: f64 = 3;
 /** Every row adds this share of (0.3 × prior)² to a coefficient's variance, so that what was learned long ago can change. */
 const DRIFT: f64 = 0.0005 * 0.09;
+
+const MAX_ROWS: f64 = 1e15;
+const MAX_NUMBER: f64 = 1e12;
 
 /**
  * How long a step takes on an endpoint of mean speed: coefficients · features, fitted by recursive least squares (Ljung, System
@@ -80,6 +85,30 @@ export class StepModel {
     }
     this.rows++;
     this.bound();
+  }
+
+  write(bytes: StateBytes): void {
+    bytes.putNumber(this.rows);
+    for (let at = 0; at < COEFFICIENTS; at++) bytes.putNumber(this.theta[at]);
+    for (let at = 0; at < this.covariance.length; at++) bytes.putNumber(this.covariance[at]);
+  }
+
+  /** Takes over what another has written, if it knows more; what does not fit the prior's bounds is brought within them. */
+  read(bytes: StateBytes): void {
+    const rows = bytes.number(0, MAX_ROWS);
+    const isBetter = rows > this.rows;
+    for (let at = 0; at < COEFFICIENTS; at++) {
+      const theta = bytes.number(0, MAX_NUMBER);
+      if (isBetter) this.theta[at] = theta;
+    }
+    for (let at = 0; at < this.covariance.length; at++) {
+      const value = bytes.number(-MAX_NUMBER, MAX_NUMBER);
+      if (isBetter) this.covariance[at] = value;
+    }
+    if (!isBetter) return;
+    this.rows = rows;
+    if (bytes.failed) this.forget();
+    else this.bound();
   }
 
   /** Keeps coefficients and their variances where they can be; starts anew if rounding has spoilt them. */

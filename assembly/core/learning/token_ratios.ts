@@ -1,4 +1,5 @@
 import { IdMap } from "../id_map";
+import { StateBytes } from "./state_bytes";
 
 /** Tokens in a byte of a prompt before any answer has told: English text in JSON. */
 export const PRIOR_TOKENS_PER_BYTE: f64 = 0.25;
@@ -12,6 +13,10 @@ const MAX_MODELS: i32 = 1024;
 const MIN_RATIO: f64 = 1 / 64;
 const MAX_RATIO: f64 = 4;
 
+/** Models written for a new root, those met last. */
+const MAX_WRITTEN: i32 = 64;
+const MAX_BYTES: f64 = 1e15;
+
 /** In place of a model: all of them together. */
 const ANY_MODEL: u64 = 0;
 
@@ -20,6 +25,7 @@ export class TokenRatios {
   private readonly places: IdMap = new IdMap();
   private readonly bytes: StaticArray<f64> = new StaticArray<f64>(MAX_MODELS);
   private readonly tokens: StaticArray<f64> = new StaticArray<f64>(MAX_MODELS);
+  private readonly ids: StaticArray<u64> = new StaticArray<u64>(MAX_MODELS);
   private count: i32 = 0;
 
   constructor() {
@@ -43,6 +49,28 @@ export class TokenRatios {
     if (model != ANY_MODEL) this.learn(ANY_MODEL, bytes, tokens);
   }
 
+  write(bytes: StateBytes): void {
+    const ids = this.ids;
+    const written = min<i32>(this.count, MAX_WRITTEN);
+    bytes.putNumber(written);
+    for (let place = this.count - written; place < this.count; place++) {
+      bytes.putId(ids[place]);
+      bytes.putNumber(this.bytes[place]);
+      bytes.putNumber(this.tokens[place]);
+    }
+  }
+
+  /** Takes over what another has written of models that nothing is known of here. */
+  read(bytes: StateBytes): void {
+    const count = <i32>bytes.number(0, MAX_WRITTEN);
+    for (let at = 0; at < count && !bytes.failed; at++) {
+      const model = bytes.id();
+      const sizes = bytes.number(1, MAX_BYTES);
+      const tokens = bytes.number(sizes * MIN_RATIO * 0.99, sizes * MAX_RATIO * 1.01);
+      if (!bytes.failed && this.places.get(model) < 0) this.learn(model, sizes, tokens);
+    }
+  }
+
   private learn(model: u64, bytes: f64, tokens: f64): void {
     let place = this.places.get(model);
     if (place < 0) {
@@ -51,6 +79,7 @@ export class TokenRatios {
         this.count = 0;
       }
       place = this.count++;
+      unchecked((this.ids[place] = model));
       unchecked((this.bytes[place] = 0));
       unchecked((this.tokens[place] = 0));
       this.places.put(model, place);

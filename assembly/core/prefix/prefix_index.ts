@@ -19,6 +19,8 @@ const AHEAD: i32 = 16;
  */
 export class PrefixIndex {
   readonly endpoints: i32;
+  /** Blocks that an endpoint is believed to hold at most. */
+  readonly capacityBlocks: i32;
   /** By account, of the last look-up: blocks of the longest prefix that the endpoint is believed to hold. */
   readonly lengths: StaticArray<i32>;
 
@@ -35,6 +37,7 @@ export class PrefixIndex {
   constructor(blocks: i32, endpoints: i32, capacityBlocks: i32) {
     const table = new BlockTable(blocks, endpoints);
     this.endpoints = endpoints;
+    this.capacityBlocks = capacityBlocks;
     this.table = table;
     this.clocks = new EndpointClocks(endpoints, capacityBlocks);
     this.lengths = new StaticArray<i32>(table.words << 6);
@@ -91,20 +94,21 @@ export class PrefixIndex {
    */
   record(account: i32, hashes: usize, count: i32, seed: u64): void {
     if (<u32>account >= <u32>this.endpoints) return;
-    const table = this.table;
-    const clocks = this.clocks;
-    const fitting = min<i32>(count, clocks.limit(account));
+    const fitting = min<i32>(count, this.clocks.limit(account));
     for (let block = fitting - 1; block >= 0; block--) {
       if (block % AHEAD == AHEAD - 1 || block == fitting - 1)
         this.fetch(hashes, block - (block % AHEAD), block + 1, seed);
-      const slot = table.claim(prefixKey(u64At(hashes + <usize>block * 8), seed));
-      table.touch(slot);
-      if (table.isHeld(slot, account)) {
-        clocks.touch(slot, account);
-      } else {
-        clocks.admit(slot, account, table);
-        table.add(slot, account);
-      }
+      this.recordKey(account, prefixKey(u64At(hashes + <usize>block * 8), seed));
+    }
+  }
+
+  /** As `record`, of keys that somebody else has made (`prefixKey`), u64 each at an address that need not be aligned. */
+  recordKeys(account: i32, keys: usize, count: i32): void {
+    if (<u32>account >= <u32>this.endpoints) return;
+    for (let block = min<i32>(count, this.clocks.limit(account)) - 1; block >= 0; block--) {
+      const key = u64At(keys + <usize>block * 8);
+      // Marks an empty slot, and is nobody's key.
+      if (key != 0) this.recordKey(account, key);
     }
   }
 
@@ -137,6 +141,19 @@ export class PrefixIndex {
   /** The endpoint's cache has room for so many blocks, at most `capacityBlocks`; without this call it is that many. */
   setCapacity(account: i32, blocks: i32): void {
     if (<u32>account < <u32>this.endpoints) this.clocks.setLimit(account, blocks, this.table);
+  }
+
+  private recordKey(account: i32, key: u64): void {
+    const table = this.table;
+    const clocks = this.clocks;
+    const slot = table.claim(key);
+    table.touch(slot);
+    if (table.isHeld(slot, account)) {
+      clocks.touch(slot, account);
+    } else {
+      clocks.admit(slot, account, table);
+      table.add(slot, account);
+    }
   }
 
   /**
