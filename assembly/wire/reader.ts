@@ -249,6 +249,11 @@ export function checkMessage(ptr: usize, bytes: u32, kind: u32): u32 {
   return ACCEPTED;
 }
 
+/** The kind that a message says it has, whatever else it holds; 0 for one that is too short to say. */
+export function messageKind(ptr: usize, bytes: u32): u32 {
+  return bytes < HEADER_FIXED_BYTES ? 0 : load<u16>(ptr + HEADER_KIND);
+}
+
 /** The checked table has rewrites, APIs and routes, and its pools name them. */
 export function hasRewrites(ptr: usize): bool {
   return generationOf(ptr) >= 1;

@@ -15,6 +15,7 @@ import {
   ENTRY_COUNT,
   ENTRY_OFFSET,
   ENTRY_STRIDE,
+  EXCHANGE_SECRET,
   HEADER_EPOCH,
   HEADER_FIXED_BYTES,
   HEADER_HEADER_BYTES,
@@ -31,10 +32,22 @@ import {
   IDENTITY_NODE,
   IDENTITY_REFUSED,
   IDENTITY_STRIDE,
+  LEARNED_ANSWERS,
+  LEARNED_CONTEXT_TOKEN_MS,
+  LEARNED_OUTPUT_TOKENS,
+  LEARNED_POOL,
+  LEARNED_PROMPT_TOKEN_MS,
+  LEARNED_SEQUENCE_MS,
+  LEARNED_STEP_MS,
+  LEARNED_STRIDE,
+  LEARNED_TOKENS_PER_BYTE,
   MAGIC,
   POOL_TERMS_ID,
   POOL_TERMS_MISSING,
   POOL_TERMS_STRIDE,
+  SPEED_ID,
+  SPEED_SLOWNESS,
+  SPEED_STRIDE,
   VERSION,
 } from "./layout";
 
@@ -90,6 +103,41 @@ export function writePoolTerms(row: usize, pool: u64, missing: u32): void {
   memory.fill(row, 0, POOL_TERMS_STRIDE);
   store<u64>(row + POOL_TERMS_ID, pool);
   store<u32>(row + POOL_TERMS_MISSING, missing);
+}
+
+/** Writes a report's EXCHANGE row. */
+export function writeSecret(row: usize, secret: u64): void {
+  store<u64>(row + EXCHANGE_SECRET, secret);
+}
+
+/** Writes a LEARNED row. Numbers are cut to 24 bits. */
+export function writeLearned(
+  row: usize,
+  pool: u64,
+  stepMs: f64,
+  contextTokenMs: f64,
+  sequenceMs: f64,
+  promptTokenMs: f64,
+  outputTokens: f64,
+  tokensPerByte: f64,
+  answers: f64,
+): void {
+  memory.fill(row, 0, LEARNED_STRIDE);
+  store<u64>(row + LEARNED_POOL, pool);
+  store<f32>(row + LEARNED_STEP_MS, <f32>stepMs);
+  store<f32>(row + LEARNED_CONTEXT_TOKEN_MS, <f32>contextTokenMs);
+  store<f32>(row + LEARNED_SEQUENCE_MS, <f32>sequenceMs);
+  store<f32>(row + LEARNED_PROMPT_TOKEN_MS, <f32>promptTokenMs);
+  store<f32>(row + LEARNED_OUTPUT_TOKENS, <f32>outputTokens);
+  store<f32>(row + LEARNED_TOKENS_PER_BYTE, <f32>tokensPerByte);
+  store<u32>(row + LEARNED_ANSWERS, <u32>min<f64>(answers, u32.MAX_VALUE));
+}
+
+/** Writes a SPEEDS row. */
+export function writeSpeed(row: usize, endpoint: u64, slowness: f64): void {
+  memory.fill(row, 0, SPEED_STRIDE);
+  store<u64>(row + SPEED_ID, endpoint);
+  store<f32>(row + SPEED_SLOWNESS, <f32>slowness);
 }
 
 /** Writes the IDENTITY row of accounts; the node's name is the first `nodeBytes` bytes of STRINGS. */
