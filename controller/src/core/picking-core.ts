@@ -23,6 +23,26 @@ export interface PickingExports {
   inFlightResident(account: number): bigint;
   seedPicker(seed: bigint): void;
   setRequest(modelPtr: number, modelBytes: number, promptBytes: number, priority: number): void;
+  /** Objectives of the next picks, 0: the pool's. */
+  setObjectives(ttftMs: number, tpotMs: number): void;
+  setPrefix(hashesPtr: number, count: number, seed: bigint): void;
+  /** 0: estimated by the prompt's bytes. */
+  setPromptTokens(tokens: number): void;
+  setClock(nowMs: number): void;
+  /** A handle ≥ 0. */
+  openFlight(pool: number, row: number): number;
+  flightFirstToken(flight: number): void;
+  flightProgress(flight: number, tokens: number): void;
+  flightFinish(flight: number, promptTokens: number, completionTokens: number, cachedTokens: number): void;
+  flightAbandon(flight: number): void;
+  flightCount(): number;
+  flightsTick(): void;
+  usePrefixIndex(blocks: number, endpoints: number, capacityBlocks: number): void;
+  setPriors(factor: number): void;
+  learnedPtr(pool: number): number;
+  /** Writes f64s, in the order of `assembly/core/costs/explanation.ts`; how many. */
+  explainRow(row: number, ptr: number): number;
+  violations(): number;
   pick(pool: number): number;
   pickedPtr(): number;
   rowScore(row: number): number;

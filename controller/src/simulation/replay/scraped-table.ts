@@ -6,6 +6,7 @@ import { fnv1a64 } from "../../table/hash.ts";
 import type { PoolRow } from "../../table/rows.ts";
 import { WireError } from "../../table/wire-error.ts";
 import type { ServerModel } from "../server-model.ts";
+import type { Objectives } from "./objectives.ts";
 
 const POOL = "simulated/pool";
 
@@ -16,7 +17,12 @@ function addressOf(index: number): string {
   return `10.${(index >> 16) & 255}.${(index >> 8) & 255}.${index & 255}:8000`;
 }
 
-function poolRow(servers: readonly ServerModel[], profile: PoolProfile, staleAfterMs: number): PoolRow {
+function poolRow(
+  servers: readonly ServerModel[],
+  profile: PoolProfile,
+  objectives: Objectives,
+  staleAfterMs: number,
+): PoolRow {
   return {
     name: POOL,
     ...profile,
@@ -37,6 +43,17 @@ function poolRow(servers: readonly ServerModel[], profile: PoolProfile, staleAft
     objectives: [],
     rewrites: [],
     apis: [],
+    picking: {
+      ttftBaseMs: objectives.ttft.baseMs,
+      ttftPer1kTokensMs: objectives.ttft.perThousandMs,
+      tpotMs: objectives.tpotMs,
+      objectiveHeaders: false,
+      subsetHeader: false,
+      subsetMetadata: false,
+      sessionAffinity: false,
+      classHeader: "",
+      classes: [],
+    },
     endpoints: servers.map(({ hw }, index) => ({
       id: fnv1a64(addressOf(index)),
       address: addressOf(index),
@@ -78,12 +95,13 @@ export class ScrapedTable {
     core: PickingCore,
     servers: readonly ServerModel[],
     profile: PoolProfile,
+    objectives: Objectives,
     scrapeIntervalMs: number,
   ) {
     this.#core = core;
     this.#servers = servers;
     const staleAfterMs = Math.max(1000, Math.ceil(3 * scrapeIntervalMs));
-    const pools = [poolRow(servers, profile, staleAfterMs)];
+    const pools = [poolRow(servers, profile, objectives, staleAfterMs)];
     this.#encoded = encodeTable({ epoch: 1n, sequence: 1n, pools, routes: [] });
     const { bytes } = this.#encoded;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
