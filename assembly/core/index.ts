@@ -7,6 +7,7 @@ export * from "./exports/table";
 export * from "./exports/routing";
 export * from "./exports/ledger";
 export * from "./exports/picking";
+export * from "./exports/narrowing";
 export * from "./exports/flights";
 export * from "./exports/learning";
 export * from "./exports/body";

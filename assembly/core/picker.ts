@@ -1,7 +1,9 @@
 import { PROFILE_EPP } from "../wire/layout";
 import { Explanation } from "./costs/explanation";
+import { ByClass, ByLength } from "./filters/by_class";
 import { Filter } from "./filters/filter";
 import { Ready } from "./filters/ready";
+import { Subset } from "./filters/subset";
 import { Flights } from "./flights/flights";
 import { PickContext } from "./pick_context";
 import { Profile } from "./profiles/profile";
@@ -23,9 +25,14 @@ export class Picker {
   candidates: i32 = 0;
   /** Its second best scored the same as its best. */
   tied: bool = false;
+  /** Endpoints were ready, and none that the last request may go to. */
+  excluded: bool = false;
 
   private context: PickContext;
   private ready: Filter = new Ready();
+  private subset: Filter = new Subset();
+  private byClass: Filter = new ByClass();
+  private byLength: Filter = new ByLength();
   private profiles: StaticArray<Profile> = allProfiles();
 
   constructor(seed: u64) {
@@ -43,12 +50,28 @@ export class Picker {
     const context = this.context;
     context.begin(table, flights, pool, request);
     this.ready.apply(context);
+    const ready = context.count;
+    this.subset.apply(context);
+    this.byClass.apply(context);
+    this.byLength.apply(context);
     this.candidates = context.count;
+    this.excluded = ready > 0 && context.count == 0;
     if (context.count == 0) return 0;
     context.countInFlight();
     const profile = this.profileOf(table, pool);
     profile.rank(context);
+    if (request.session != 0) this.prefer(context, request.session);
     return this.takeBest(context, profile.prefersFewerInFlight);
+  }
+
+  /** Puts the endpoint of the session's token before all others, if it is a candidate. */
+  private prefer(context: PickContext, session: u64): void {
+    const sessions = context.table.sessions;
+    for (let index = 0, count = context.count; index < count; index++) {
+      if (sessions.of(unchecked(context.candidates[index])) != session) continue;
+      unchecked((context.scores[index] = f32.MAX_VALUE));
+      return;
+    }
   }
 
   /**

@@ -1,3 +1,5 @@
+import { EndpointSubset } from "./endpoint_subset";
+
 /** What is known of the request that wants an endpoint. One object, reused from request to request. */
 export class PickRequest {
   /** Model asked for, `modelBytes` bytes of UTF-8 at `modelPtr`; 0 bytes: unknown. */
@@ -22,6 +24,12 @@ export class PickRequest {
   /** Objectives of this request: time to first token, and time for each later one; 0: the pool's. */
   ttftObjectiveMs: f64 = 0;
   tpotObjectiveMs: f64 = 0;
+  /** Endpoints that it may go to. */
+  readonly subset: EndpointSubset = new EndpointSubset();
+  /** Bit of its class (`RequestClasses.ofHeader`); 0: none. */
+  classBit: u32 = 0;
+  /** Token of the endpoint that its session goes to (`Sessions`); 0: none. */
+  session: u64 = 0;
 
   /** Back to knowing nothing. */
   reset(): void {
@@ -38,5 +46,8 @@ export class PickRequest {
     this.notesPrefix = true;
     this.ttftObjectiveMs = 0;
     this.tpotObjectiveMs = 0;
+    this.subset.clear();
+    this.classBit = 0;
+    this.session = 0;
   }
 }

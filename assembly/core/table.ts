@@ -31,8 +31,10 @@ import { NameIndex } from "./name_index";
 import { NameList } from "./name_list";
 import { NameMap } from "./name_map";
 import { PoolColumns } from "./pool_columns";
+import { RequestClasses } from "./request_classes";
 import { Rewrites } from "./rewrites";
 import { Routes } from "./routes";
+import { Sessions } from "./sessions";
 import { TableCheck } from "./table_check";
 
 /**
@@ -52,6 +54,9 @@ export class Table extends PoolColumns {
   apis: Apis = new Apis();
   routes: Routes = new Routes();
   listing: ModelListing = new ModelListing();
+  /** Which requests go to some of a pool's endpoints only, and what names an endpoint to clients. */
+  readonly classes: RequestClasses = new RequestClasses();
+  readonly sessions: Sessions = new Sessions();
 
   private models: NameIndex = new NameIndex();
   /** MODEL_FLAG_* bits by model row. */
@@ -93,6 +98,8 @@ export class Table extends PoolColumns {
     this.decodeObjectives(message);
     this.decodeAdapters(message);
     this.decodeScorers(message);
+    this.classes.decode(message, this.heap);
+    this.sessions.decode(message, this.heap, this);
     this.rewrites.decode(message, this.heap, this);
     this.apis.decode(message, this.heap, this);
     const routing = this.check.routing;
