@@ -1,4 +1,4 @@
-import { u8At } from "../wire/bytes";
+import { u32At, u8At } from "../wire/bytes";
 import { fnv1a64 } from "../wire/hash";
 import { IdMap } from "./id_map";
 import { Table } from "./table";
@@ -39,6 +39,29 @@ export class EndpointSubset {
       while (last < end && u8At(last) != COMMA) last++;
       this.add(at, last);
       at = last + 1;
+    }
+  }
+
+  /**
+   * Reads `bytes` bytes at `ptr` as Envoy hands over a value of metadata: text as it is, a list in the form of header
+   * pairs with its items for names (u32 count; count × (u32 bytes of the name, u32 of the value); each followed by a
+   * NUL byte), of which the fourth byte is 0 and no text's is.
+   */
+  readHint(ptr: usize, bytes: i32): void {
+    if (bytes < 4 || u8At(ptr + 3) != 0) {
+      this.read(ptr, bytes);
+      return;
+    }
+    this.read(ptr, 0);
+    const count = u32At(ptr);
+    const end = <u64>bytes;
+    let at: u64 = 4 + <u64>count * 8;
+    for (let item: u32 = 0; item < count && item < <u32>MAX_ITEMS && at < end; item++) {
+      const pair = ptr + 4 + <usize>item * 8;
+      const itemEnd = at + u32At(pair);
+      if (itemEnd > end) return;
+      this.add(ptr + <usize>at, ptr + <usize>itemEnd);
+      at = itemEnd + 1 + <u64>u32At(pair + 4) + 1;
     }
   }
 

@@ -94,6 +94,16 @@ export const REWRITE_FAILED = new Answer(500, "rewrite_failed", "server_error", 
 export const NO_TABLE = new Answer(503, "no_table", "server_error", "service_unavailable", "", 1);
 export const NO_ENDPOINT = new Answer(503, "no_ready_endpoint", "server_error", "service_unavailable", "", 1);
 
+/** The endpoints that its subset hint, or its class, leaves it: none of them is ready. */
+export const NO_ELIGIBLE = new Answer(
+  503,
+  "no_eligible_endpoint",
+  "server_error",
+  "service_unavailable",
+  "",
+  1,
+);
+
 function add(part: Text): void {
   body.add(part.ptr, part.bytes);
 }

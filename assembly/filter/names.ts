@@ -33,6 +33,17 @@ export const HEADER_MODEL_NAME = new Text("x-gateway-model-name");
 export const HEADER_MODEL_REWRITE = new Text("x-gateway-model-name-rewrite");
 /** Chooses among the routes of the pools that share a URL; see `gatewayRoutes` of the controller. */
 export const HEADER_POOL = new Text("x-inference-picker-pool");
+/** Endpoints to pick from (endpoint picker protocol 1.0): `ip:port`, separated by commas. */
+export const HEADER_SUBSET = new Text("x-gateway-destination-endpoint-subset");
+/** … and the dynamic metadata that says the same. */
+export const PROPERTY_SUBSET_HINT = new Text(
+  "metadata\0filter_metadata\0envoy.lb.subset_hint\0x-gateway-destination-endpoint-subset",
+);
+/** Of answers, and of later requests of the session: stands for the endpoint that served it. */
+export const HEADER_SESSION = new Text("x-session-token");
+/** The request's own objectives, ms. */
+export const HEADER_SLO_TTFT = new Text("x-slo-ttft-ms");
+export const HEADER_SLO_TPOT = new Text("x-slo-tpot-ms");
 export const HEADER_METHOD = new Text(":method");
 export const HEADER_PATH = new Text(":path");
 export const HEADER_CONTENT_LENGTH = new Text("content-length");
