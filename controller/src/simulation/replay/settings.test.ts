@@ -151,6 +151,12 @@ describe("the flags of simulate", () => {
     refuses(["--qps", "0"], "CONFIG_RANGE", "--qps", /a number from/);
     refuses(["--skip", "-1"], "CONFIG_RANGE", "--skip", /"-1" is not an integer from 0/);
     refuses(["--explain", "0"], "CONFIG_RANGE", "--explain", /from 1/);
+    refuses(
+      ["--ttft-objective", "0ms"],
+      "CONFIG_RANGE",
+      "--ttft-objective",
+      /"0ms" is not of a fixed part above 0/,
+    );
     refuses(["--policies", "epp,epp"], "CONFIG_DUPLICATE", "--policies", /"epp" is given twice/);
     refuses(["--policies", "weighted"], "CONFIG_MISSING", "--scorers", /is needed/);
     refuses(["--scorers", "in-flight=1"], "CONFIG_CONFLICT", "--scorers", /does not name/);

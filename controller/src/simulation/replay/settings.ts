@@ -7,7 +7,7 @@ import { SCORER_NUMBERS } from "../../table/names.ts";
 import { PROFILE_LIST } from "../../../../assembly/wire/profiles.ts";
 import { HARDWARE_NAMES } from "../hardware.ts";
 import { parseServerMix, type ServerMix } from "../runs/server-mix.ts";
-import { type Objectives, parseTpotObjective, parseTtftObjective } from "./objectives.ts";
+import { type Objectives, parseTpotObjective, parseTtftObjective, type TtftObjective } from "./objectives.ts";
 import { formatOf, TRACE_FORMATS, type TraceFormat, type TraceWindow } from "./trace-source.ts";
 
 const POLICIES: readonly ProfileName[] = PROFILE_LIST;
@@ -166,7 +166,7 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
     scorers,
     scrapeIntervalMs: number("scrapeInterval", required("scrapeInterval"), 1, 3_600_000, false),
     objectives: {
-      ttft: parseTtftObjective(required("ttftObjective"), "--ttft-objective"),
+      ttft: ttftObjectiveOf(required("ttftObjective")),
       tpotMs: parseTpotObjective(required("tpotObjective"), "--tpot-objective"),
     },
     seed,
@@ -230,6 +230,13 @@ function searchOf(replicas: string | undefined, maxRate: string | undefined): Se
   if (replicas !== undefined) return { kind: "replicas", goodputRatio: shareOf("findReplicas", replicas) };
   if (maxRate !== undefined) return { kind: "max-rate", goodputRatio: shareOf("findMaxRate", maxRate) };
   return undefined;
+}
+
+function ttftObjectiveOf(written: string): TtftObjective {
+  const objective = parseTtftObjective(written, pathOf("ttftObjective"));
+  // A pool's table holds none of 0: no answer would keep it.
+  if (objective.baseMs > 0) return objective;
+  throw badNumber("ttftObjective", written, "of a fixed part above 0");
 }
 
 /** `95%` or `0.95`. */
