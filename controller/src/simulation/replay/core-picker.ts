@@ -10,7 +10,8 @@ import { type PoolProfile, ScrapedTable } from "./scraped-table.ts";
 
 /** Blocks hashed of a prompt, unless it is said otherwise: 128 KB, what a flight of the core remembers. */
 const HASHED_BLOCKS = 256;
-/** Distinct blocks that the index has room for, by the blocks that all caches hold: most prompts are on one endpoint. */
+/** Room of the index for each block that the caches hold: sized for them exactly, it turns out some whose buckets are full. */
+const INDEX_ROOM = 2;
 const MOST_INDEX_BLOCKS = 1 << 20;
 
 export interface CorePickerOptions {
@@ -48,7 +49,11 @@ export class CorePicker implements ReplayPicker {
       Math.ceil((hw.kvBlocks * hw.blockTokens * BYTES_PER_TOKEN) / HASHED_BYTES),
     );
     const distinct = blocks.reduce((sum, count) => sum + count, 0);
-    exports.usePrefixIndex(Math.min(distinct, MOST_INDEX_BLOCKS), servers.length, Math.max(...blocks));
+    exports.usePrefixIndex(
+      Math.min(INDEX_ROOM * distinct, MOST_INDEX_BLOCKS),
+      servers.length,
+      Math.max(...blocks),
+    );
     this.#table = new ScrapedTable(core, servers, profile, objectives, scrapeIntervalMs);
     const { firstRow } = this.#table;
     // An endpoint keeps its account as long as the table names it.
