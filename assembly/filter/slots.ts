@@ -107,13 +107,13 @@ export class Slots {
     return token == this.queue && this.queue != 0;
   }
 
-  /** Empties the own queue; the items only wake, what they wake for is in shared data. */
-  drain(): void {
-    while (dequeue(this.queue)) {}
+  /** Takes the oldest item off the own queue, into the arrival buffer; false where there is none. */
+  nextItem(): bool {
+    return this.queue != 0 && dequeue(this.queue);
   }
 
-  /** Wakes every other live VM. */
-  wakeOthers(value: usize, bytes: i32): void {
+  /** Puts an item of `queue_items.ts` into the queue of every other live VM. */
+  sendOthers(value: usize, bytes: i32): void {
     for (let slot = 0; slot < this.count; slot++) {
       const queue = unchecked(this.queues[slot]);
       if (queue != 0 && slot != this.index) enqueue(queue, value, bytes);

@@ -10,7 +10,12 @@ import { Ledger } from "../core/ledger";
 import { Picker } from "../core/picker";
 import { Table } from "../core/table";
 import { addressOf } from "../wire/bytes";
-import { ACCEPTED, MAX_MESSAGE_BYTES, REFUSED_OVERSIZED } from "../wire/layout";
+import { ACCEPTED, KIND_PREFIXES, MAX_MESSAGE_BYTES, REFUSED_OVERSIZED } from "../wire/layout";
+import { ITEM_WAKE } from "../wire/queue_items";
+import { messageKind } from "../wire/reader";
+import { EndpointEpochs } from "./endpoint_epochs";
+import { Exchange } from "./exchange/exchange";
+import { SharedSecret } from "./exchange/shared_secret";
 import { Feed } from "./feed/feed";
 import { Lease } from "./feed/lease";
 import { TableStore } from "./feed/table_store";
@@ -38,13 +43,19 @@ export class Vm {
   readonly table: Table = new Table();
   readonly ledger: Ledger = new Ledger();
   readonly flights: Flights = new Flights(this.ledger);
+  /** With which keys of prompts are made. */
+  readonly secret: SharedSecret = new SharedSecret(randomBits());
   readonly picker: Picker;
   readonly telemetry: Telemetry;
   readonly garbage: Garbage = new Garbage();
   private readonly slots: Slots;
   private readonly lease: Lease;
+  private readonly exchange: Exchange = new Exchange(this.flights, this.secret);
+  private readonly epochs: EndpointEpochs = new EndpointEpochs();
   /** True once any table was decoded. */
   ready: bool = false;
+  /** What the Envoy's other VMs had learned was taken over. */
+  private begun: bool = false;
   /** Monotonic time of the last tick, which is at most `tickMs` ago unless the thread was busy. */
   tickedMs: f64 = 0;
   /** Picks since the last tick, which adds them to the host's counter: one call a tick, not one a request. */
@@ -70,7 +81,7 @@ export class Vm {
   private readonly memoryGrowth: Counter = new Counter("inference_picker.memory_growth_bytes");
   private memoryPages: i32 = memory.size();
   private readonly unreadable: Counter = new Counter("inference_picker.feed.tables_unreadable");
-  private readonly wakeValue: StaticArray<u8> = [1];
+  private readonly wakeItem: StaticArray<u8> = [ITEM_WAKE];
 
   /** `self` tells this VM from every other of the process. */
   constructor(private readonly self: u64) {
@@ -122,27 +133,35 @@ export class Vm {
     this.seenChanges = this.ledger.changes;
     const othersChanged = this.slots.tick(nowMs, this.ledger);
     this.lease.tick(nowMs, this.settings.generation);
+    if (this.ready && !this.begun) {
+      this.begun = true;
+      this.exchange.begin();
+    }
+    this.exchange.tick(nowMs, this.slots, this.lease.held);
     if (this.lease.tableVersion != this.decodedVersion) this.adoptShared();
     if (this.lease.held) {
       this.feed.tick(
         nowMs,
         this.table,
-        this.ledger,
+        this.flights,
         this.picker,
         this.settings,
         this.self,
         this.slots,
+        this.exchange.outbox,
+        this.secret,
         changed || othersChanged,
       );
     } else this.feed.drop();
     this.telemetry.tick(nowMs);
     if (this.ready) this.table.age(nowMs);
+    this.flights.tick(nowMs);
   }
 
-  /** Wakes on a new table; also empties what was queued for a root that this one replaced. */
+  /** Wakes on a new table, and on what other VMs tell; also empties what was queued for a root that this one replaced. */
   queueReady(token: u32): void {
     if (!this.slots.ownsQueue(token)) return;
-    this.slots.drain();
+    if (!this.exchange.drain(this.slots, this.lease.held)) return;
     this.lease.read();
     if (this.lease.tableVersion != this.decodedVersion) this.adoptShared();
   }
@@ -168,6 +187,11 @@ export class Vm {
     const nowMs = monotonicMs();
     const message = arrivedPtr();
     const messageBytes = arrivedBytes();
+    if (messageKind(message, messageBytes) == KIND_PREFIXES) {
+      const verdict = this.exchange.relayed(message, messageBytes, this.slots);
+      if (verdict != ACCEPTED) this.feed.refuse(verdict);
+      return;
+    }
     if (!this.feed.receive(token, message, messageBytes, nowMs, this.table)) return;
     this.applied(nowMs);
     // Above the stored one too: a holder that lost the lease in between may have stored without publishing.
@@ -181,7 +205,7 @@ export class Vm {
       this.feed.drop();
       return;
     }
-    this.slots.wakeOthers(addressOf(this.wakeValue), this.wakeValue.length);
+    this.slots.sendOthers(addressOf(this.wakeItem), this.wakeItem.length);
   }
 
   closed(token: u32): void {
@@ -213,6 +237,7 @@ export class Vm {
   /** The last root is gone, and its streams before it: Envoy destroys the VM. */
   private leave(): void {
     const nowMs = monotonicMs();
+    this.exchange.leave(nowMs);
     this.slots.leave(nowMs, this.ledger);
     this.telemetry.leave(nowMs);
   }
@@ -282,5 +307,7 @@ export class Vm {
     this.slots.mergeAgain();
     this.table.age(nowMs);
     this.flights.adopt(this.table);
+    this.epochs.adopt(this.table, this.flights);
+    this.secret.adopt(this.table.secret);
   }
 }

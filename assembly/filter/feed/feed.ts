@@ -1,10 +1,12 @@
 import { ACCEPTED, KIND_TABLE, REFUSED_STALE_SEQUENCE } from "../../wire/layout";
 import { checkMessage, messageEpoch, messageSequence } from "../../wire/reader";
-import { Ledger } from "../../core/ledger";
+import { Flights } from "../../core/flights/flights";
 import { Picker } from "../../core/picker";
 import { Table } from "../../core/table";
 import { Counter } from "../../abi/metrics";
 import { FeedTarget, Settings } from "../settings";
+import { PrefixOutbox } from "../exchange/prefix_outbox";
+import { SharedSecret } from "../exchange/shared_secret";
 import { Slots } from "../slots";
 import { AccountsRelay } from "../telemetry/accounts_relay";
 import { Link } from "./link";
@@ -14,10 +16,12 @@ import { Report } from "./report";
 const SILENT_MS: f64 = 2000;
 const REPORT_EVERY_MS: f64 = 100;
 const HELLO_EVERY_MS: f64 = 1000;
+/** What was learned changes slowly. */
+const LEARNED_EVERY_MS: f64 = 1000;
 
 /**
  * The lease holder's side of the feed: one stream to every controller, the newest table of one of
- * them applied, the Envoy's counts reported to all, and its VMs' accounts relayed.
+ * them applied, the Envoy's counts reported to all, its VMs' accounts relayed, and told which prompts went where.
  */
 export class Feed {
   refused: u32 = 0;
@@ -27,11 +31,15 @@ export class Feed {
   private readonly report: Report = new Report();
   private readonly accounts: AccountsRelay = new AccountsRelay();
   private reportedMs: f64 = 0;
+  private learnedMs: f64 = 0;
+  private toldMs: f64 = 0;
   /** Counts moved since the last report, or a table came: its controller waits to hear that it is in force. */
   private dirty: bool = false;
   private readonly acceptedCounter: Counter = new Counter("inference_picker.feed.tables_accepted");
   private readonly outrankedCounter: Counter = new Counter("inference_picker.feed.tables_outranked");
   private readonly refusedCounter: Counter = new Counter("inference_picker.feed.tables_refused");
+  private readonly promptsSent: Counter = new Counter("inference_picker.exchange.prompts_sent");
+  private readonly promptsDropped: Counter = new Counter("inference_picker.exchange.prompts_dropped");
 
   /** Replaces the targets; live streams of the old ones are closed. */
   retarget(targets: FeedTarget[]): void {
@@ -48,24 +56,60 @@ export class Feed {
   tick(
     nowMs: f64,
     table: Table,
-    ledger: Ledger,
+    flights: Flights,
     picker: Picker,
     settings: Settings,
     self: u64,
     slots: Slots,
+    outbox: PrefixOutbox,
+    secret: SharedSecret,
     changed: bool,
   ): void {
     let opened = false;
     for (let i = 0; i < this.links.length; i++) opened = this.links[i].tick(nowMs) || opened;
     this.accounts.tick(nowMs, slots, this.links, settings.metricsOnPage);
     this.dirty = this.dirty || changed;
+    this.tell(nowMs, table, outbox, secret);
     const since = nowMs - this.reportedMs;
     if (!opened && since < (this.dirty ? REPORT_EVERY_MS : HELLO_EVERY_MS)) return;
     this.dirty = false;
     this.reportedMs = nowMs;
-    slots.mergePicks(ledger);
-    this.report.build(table, ledger, picker, settings, self, this.refused, this.lastRefusal, slots.live);
+    slots.mergePicks(flights.ledger);
+    const withLearned = opened || nowMs - this.learnedMs >= LEARNED_EVERY_MS;
+    if (withLearned) this.learnedMs = nowMs;
+    this.report.build(
+      table,
+      flights,
+      picker,
+      settings,
+      self,
+      this.refused,
+      this.lastRefusal,
+      slots.live,
+      secret.isShared ? secret.value : 0,
+      withLearned,
+    );
     for (let i = 0; i < this.links.length; i++) this.links[i].send(this.report.ptr, this.report.bytes);
+  }
+
+  /**
+   * Tells which prompts went where to the controller whose table is in use, and to no other: each passes them on to all
+   * Envoys. What cannot be sent stays, and is pushed out by what is newer.
+   */
+  private tell(nowMs: f64, table: Table, outbox: PrefixOutbox, secret: SharedSecret): void {
+    if (outbox.isEmpty || nowMs - this.toldMs < REPORT_EVERY_MS) return;
+    this.toldMs = nowMs;
+    const dropped = outbox.takeDropped();
+    if (dropped > 0) this.promptsDropped.add(dropped);
+    outbox.seal(secret.tag);
+    for (let i = 0; i < this.links.length; i++) {
+      const link = this.links[i];
+      if (link.epoch == 0 || link.epoch != table.epoch) continue;
+      if (!link.send(outbox.ptr, outbox.bytes)) continue;
+      this.promptsSent.add(outbox.records);
+      outbox.clear();
+      return;
+    }
   }
 
   /**

@@ -118,6 +118,27 @@ export const ENVOY_METRICS: readonly Metric[] = [
     "tables of a controller that started earlier, left aside while a later one sends good ones",
   ),
   counter(
+    "inference_picker.endpoint_restarts",
+    [],
+    "endpoints of which a VM heard that they [restarted](scraping.md#restarts): what they had cached is forgotten",
+  ),
+  counter(
+    "inference_picker.exchange.prompts_sent",
+    [],
+    "prompts of which this Envoy [told the others](architecture.md#the-feed)",
+  ),
+  counter("inference_picker.exchange.prompts_received", [], "prompts of which it heard of the others"),
+  counter(
+    "inference_picker.exchange.prompts_dropped",
+    [],
+    "prompts that it could not tell of before newer ones took their room",
+  ),
+  counter(
+    "inference_picker.exchange.items_refused",
+    [],
+    "what VMs of an Envoy send each other and was none of it; somebody else writes to their queues",
+  ),
+  counter(
     "inference_picker.slots_exhausted",
     [],
     "times a VM found all 256 slots taken; it picks without sharing counts, its accounts stay its own, and it looks again every 0.5 s",
