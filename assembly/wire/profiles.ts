@@ -9,6 +9,9 @@ export const PROFILE_LIST: string[] = [
   "random", // 4
   "weighted", // 5
   "net-goodput", // 6
+  "marginal-cost", // 7
+  "lmetric", // 8
+  "sticky", // 9
 ];
 
 /** PROFILE_* number of the profile; 0 if there is none of this name. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as L from "../../assembly/wire/layout.ts";
-import type { EndpointRow } from "../../controller/src/table/rows.ts";
+import { PROFILE_LIST } from "../../assembly/wire/profiles.ts";
+import type { EndpointRow, PoolRow } from "../../controller/src/table/rows.ts";
 import { SeededRandom } from "../emulator/random.ts";
 import { Core } from "./core.ts";
 import { addressOf, endpoint, MODELS, pool, randomPools, tableBytes } from "./tables.ts";
@@ -184,15 +185,17 @@ test("workers with other seeds begin their round in other places", () => {
   assert.equal(starts.size, 4);
 });
 
-test("profile epp says that its prefix term is missing, other profiles that nothing is", () => {
+test("no profile lacks a term", () => {
   const core = new Core();
-  const scorers = [{ name: "queue-depth" as const, weight: 1 }];
-  const pools = (["epp", "least-request", "round-robin", "random", "weighted"] as const).map((profile) =>
-    pool(`ns/${profile}`, [], { profile, scorers }),
+  const scorers = [{ name: "prefix-affinity" as const, weight: 1 }];
+  const pools = PROFILE_LIST.map((profile) =>
+    pool(`ns/${profile}`, [], { profile: profile as PoolRow["profile"], scorers }),
   );
   assert.equal(core.decode(tableBytes(pools), 0), L.ACCEPTED);
-  const missing = pools.map((_, index) => core.exports.missingTerms(index));
-  assert.deepEqual(missing, [1 << L.SCORER_PREFIX_AFFINITY, 0, 0, 0, 0]);
+  assert.deepEqual(
+    pools.map((_, index) => core.exports.missingTerms(index)),
+    pools.map(() => 0),
+  );
 });
 
 test("an adapter is sent where it is active, then where there is room, then where it waits", () => {

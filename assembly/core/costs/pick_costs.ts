@@ -47,6 +47,8 @@ export class PickCosts {
   paceMs: f64 = 0;
   harmMs: f64 = 0;
   overflowMs: f64 = 0;
+  /** To load the request's adapter. */
+  adapterMs: f64 = 0;
 
   private blockTokens: f64 = 0;
 
@@ -78,6 +80,13 @@ export class PickCosts {
     }
     const computing = learned.prompts.perMs(request.nowMs) * unchecked(learned.steps.theta[PROMPT]);
     this.inflation = 1 / (1 - SHARE_TO_INFLATION * min<f64>(MAX_PROMPT_SHARE, computing / speed));
+  }
+
+  /** Blocks of the prompt that hold so many of its tokens, at least one; more than any endpoint holds where blocks are not known. */
+  blocksOf(tokens: f64): i32 {
+    return this.blockTokens > 0
+      ? max<i32>(1, <i32>Math.ceil(min<f64>(tokens / this.blockTokens, 1e9)))
+      : i32.MAX_VALUE;
   }
 
   /** Reads the candidate at position `index`. */

@@ -9,6 +9,7 @@ import {
 import { InFlight } from "./in_flight";
 import { KvCacheUtilization } from "./kv_cache_utilization";
 import { LoraAffinity } from "./lora_affinity";
+import { PrefixAffinity } from "./prefix_affinity";
 import { QueueDepth } from "./queue_depth";
 import { RunningRequests } from "./running_requests";
 import { Scorer } from "./scorer";
@@ -23,6 +24,7 @@ scorers[SCORER_KV_CACHE_UTILIZATION] = new KvCacheUtilization();
 scorers[SCORER_RUNNING_REQUESTS] = new RunningRequests();
 scorers[SCORER_IN_FLIGHT] = new InFlight();
 scorers[SCORER_LORA_AFFINITY] = new LoraAffinity();
+scorers[SCORER_PREFIX_AFFINITY] = new PrefixAffinity();
 
 /** The scorer of a SCORER_* kind; null for a kind that the wire format names and nothing here computes. */
 export function scorerOf(kind: u32): Scorer | null {
