@@ -31,6 +31,7 @@ import {
   ENTRY_COUNT,
   ENTRY_OFFSET,
   ENTRY_STRIDE,
+  EXCHANGE_STRIDE,
   HEADER_EPOCH,
   HEADER_FIXED_BYTES,
   HEADER_FLAGS,
@@ -171,6 +172,7 @@ export class TableBuilder {
       ROUTE_STRIDE,
       ROUTE_POOL_STRIDE,
       CLASS_STRIDE,
+      EXCHANGE_STRIDE,
     ];
     const starts: u32[] = [];
     for (let section: u32 = 0; section < TABLE_SECTIONS; section++) {
