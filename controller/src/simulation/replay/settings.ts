@@ -6,6 +6,7 @@ import type { PoolRow } from "../../table/rows.ts";
 import { SCORER_NUMBERS } from "../../table/names.ts";
 import { PROFILE_LIST } from "../../../../assembly/wire/profiles.ts";
 import { HARDWARE_NAMES } from "../hardware.ts";
+import { ENGINE_NAMES, type EngineName } from "../step-engines.ts";
 import { parseServerMix, type ServerMix } from "../runs/server-mix.ts";
 import { type Objectives, parseTpotObjective, parseTtftObjective, type TtftObjective } from "./objectives.ts";
 import { formatOf, TRACE_FORMATS, type TraceFormat, type TraceWindow } from "./trace-source.ts";
@@ -26,6 +27,7 @@ export interface SimulateSettings {
   /** Windows of as many requests each, one behind the other. */
   readonly windows: number;
   readonly servers: ServerMix;
+  readonly engine: EngineName;
   /** Ascending, each once. */
   readonly speeds: readonly number[];
   /** Each once, in the order given. */
@@ -74,11 +76,16 @@ const SETTINGS = {
     fallback: "llama-3.1-8b-h100",
     help: `${HARDWARE_NAMES.join(", ")}; a mix: KIND:4,KIND@0.4:4, the second at 0.4 of its speed`,
   },
+  engine: {
+    flag: "engine",
+    fallback: "linear",
+    help: `how steps take their time: ${ENGINE_NAMES.join(" or ")}, the second with noise and stalls`,
+  },
   speed: { flag: "speed", fallback: "1", help: "times as fast as recorded, above 0" },
   speeds: { flag: "speeds", help: "several of them, such as 3,4,5" },
   policies: {
     flag: "policies",
-    fallback: "epp,least-request,round-robin,random",
+    fallback: "net-goodput,lmetric,sticky,epp,round-robin",
     help: `comma-separated: ${POLICIES.join(", ")}`,
   },
   scorers: { flag: "scorers", help: "of weighted, such as in-flight=1,queue-depth=2" },
@@ -169,6 +176,7 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
       ttft: ttftObjectiveOf(required("ttftObjective")),
       tpotMs: parseTpotObjective(required("tpotObjective"), "--tpot-objective"),
     },
+    engine: oneOf("engine", required("engine"), ENGINE_NAMES),
     seed,
     explain: optionalInteger("explain", 1, 1e12),
     search,

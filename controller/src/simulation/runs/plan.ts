@@ -32,7 +32,7 @@ export function specOf(
   speed: number,
   window: number,
 ): RunSpec {
-  const { scorers, servers, scrapeIntervalMs, objectives, seed, explain } = settings;
+  const { scorers, servers, engine, scrapeIntervalMs, objectives, seed, explain } = settings;
   const { skip, requests } = settings.window;
   return {
     window: { ...settings.window, skip: skip + window * requests },
@@ -42,6 +42,7 @@ export function specOf(
     scorers: policy === "weighted" ? scorers : [],
     scrapeIntervalMs,
     objectives,
+    engine,
     seed,
     explain,
   };

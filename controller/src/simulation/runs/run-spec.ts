@@ -3,6 +3,7 @@ import type { ProfileName } from "../../model.ts";
 import type { PoolRow } from "../../table/rows.ts";
 import type { Objectives } from "../replay/objectives.ts";
 import type { TraceWindow } from "../replay/trace-source.ts";
+import type { EngineName } from "../step-engines.ts";
 import type { RunResult } from "./run.ts";
 import type { ServerMix } from "./server-mix.ts";
 
@@ -10,6 +11,7 @@ import type { ServerMix } from "./server-mix.ts";
 export interface RunSpec {
   readonly window: TraceWindow;
   readonly servers: ServerMix;
+  readonly engine: EngineName;
   /** Arrival times are divided by this, > 0. */
   readonly speed: number;
   readonly policy: ProfileName;
@@ -18,7 +20,7 @@ export interface RunSpec {
   /** > 0 */
   readonly scrapeIntervalMs: number;
   readonly objectives: Objectives;
-  /** Of ties and chance. */
+  /** Of ties, chance and the engine's noise. */
   readonly seed: number;
   /** Number of the request to explain; the first is 1. Absent: none. */
   readonly explain?: number | undefined;

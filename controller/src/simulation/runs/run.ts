@@ -30,7 +30,7 @@ export async function executeRun(
   module: WebAssembly.Module,
   onProgress?: (arrived: number) => void,
 ): Promise<RunResult> {
-  const { window, servers, speed, policy, scorers, scrapeIntervalMs, objectives, explain } = spec;
+  const { window, servers, engine, speed, policy, scorers, scrapeIntervalMs, objectives, explain } = spec;
   const core = new PickingCore(module, BigInt(spec.seed));
   const load = new LoadSeries();
   let accessLog: AccessLogCounts | undefined;
@@ -53,6 +53,8 @@ export async function executeRun(
     profile: { profile: policy, scorers },
     hardware: hardwareOf(servers),
     endpoints: endpointsOf(servers),
+    engine,
+    engineSeed: spec.seed,
     scrapeIntervalMs,
     speed,
     objectives,

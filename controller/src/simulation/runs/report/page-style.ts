@@ -9,8 +9,8 @@ h1{font-size:1.5rem;line-height:1.25;margin:0 0 .5rem}
 h2{font-size:1.15rem;margin:2.25rem 0 .5rem}
 h3{font-size:.95rem;margin:0 0 .25rem}
 p{margin:.4rem 0;max-width:52rem}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:.1rem 1rem;margin:.75rem 0}
-dt{color:var(--faint)}dd{margin:0}
+dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.1rem 1rem;margin:.75rem 0}
+dt{color:var(--faint)}dd{margin:0;overflow-wrap:anywhere}
 .lead{font-size:1.1rem}
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;list-style:none;padding:0;margin:.5rem 0 .75rem}
 .legend li{display:flex;align-items:center;gap:.4rem}

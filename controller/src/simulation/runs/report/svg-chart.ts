@@ -50,13 +50,14 @@ const WIDTH = 460;
 const HEIGHT = 270;
 const [LEFT, RIGHT, TOP, BOTTOM] = [58, 446, 16, 222] as const;
 const COLOURS = 10;
+const MARKS = 7;
 
 /** Colours for light and dark; told apart with colour blindness, and by their marks besides. */
 export const CHART_STYLE = `
 .chart{--ink:#1d2329;--faint:#667079;--grid:#e3e6e9;--paper:#fff;
---c0:#1b62c4;--c1:#c8560b;--c2:#0c7d5e;--c3:#a32a78;--c4:#6c4fc4;--c5:#8a6a00;--c6:#b8342f;--c7:#4b5d69;--c8:#057a8c;--c9:#5c7a12}
+--c0:#1b62c4;--c1:#c8560b;--c2:#0c7d5e;--c3:#a32a78;--c4:#6c4fc4;--c5:#8a6a00;--c6:#057a8c;--c7:#4b5d69;--c8:#b8342f;--c9:#5c7a12}
 @media (prefers-color-scheme:dark){.chart{--ink:#e7ebee;--faint:#9aa6af;--grid:#333b42;--paper:#171b1f;
---c0:#6ea8ff;--c1:#ff9b57;--c2:#45cfa8;--c3:#f286c8;--c4:#b7a2ff;--c5:#dcbb45;--c6:#ff8a84;--c7:#a9bbc7;--c8:#4fd0e3;--c9:#b3d45c}}
+--c0:#6ea8ff;--c1:#ff9b57;--c2:#45cfa8;--c3:#f286c8;--c4:#b7a2ff;--c5:#dcbb45;--c6:#4fd0e3;--c7:#a9bbc7;--c8:#ff8a84;--c9:#b3d45c}}
 .chart text{font:11px system-ui,sans-serif;fill:var(--faint)}
 .chart .name{fill:var(--ink)}
 .chart .over{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
@@ -97,13 +98,8 @@ export function lineChart({ title, x, y, series, bound }: LineChart): string {
   for (const tick of x.ticks ?? xs.ticks)
     parts.push(text(xs.at(tick), BOTTOM + 16, x.format(tick), "middle"));
   parts.push(text((LEFT + RIGHT) / 2, BOTTOM + 36, x.title, "middle"));
-  if (bound !== undefined) {
-    const at = ys.at(bound.y);
-    parts.push(
-      `<path class="bound" d="M${LEFT} ${px(at)}H${RIGHT}"/>`,
-      text(RIGHT, at - 4, bound.text, "end", "over"),
-    );
-  }
+  const boundAt = bound === undefined ? 0 : ys.at(bound.y);
+  if (bound !== undefined) parts.push(`<path class="bound" d="M${LEFT} ${px(boundAt)}H${RIGHT}"/>`);
   // The first series lies above the others.
   for (const { name, place, points: all } of [...series].reverse()) {
     const shown = all.filter(drawn);
@@ -122,6 +118,7 @@ export function lineChart({ title, x, y, series, bound }: LineChart): string {
       `<g class="k${place % COLOURS}"><path class="line" d="${path}"/>${ranges.join("")}${marks.join("")}</g>`,
     );
   }
+  if (bound !== undefined) parts.push(text(RIGHT, boundAt - 4, bound.text, "end", "over"));
   return svg(title, `${y.title}; ${x.title}`, HEIGHT, parts);
 }
 
@@ -192,7 +189,7 @@ function linePath(all: readonly Point[], drawn: (point: Point) => boolean, xs: S
 function mark(place: number, x: number, y: number): string {
   const polygon = (points: readonly (readonly [number, number])[]): string =>
     `<polygon class="mark" points="${points.map(([dx, dy]) => `${px(x + dx)},${px(y + dy)}`).join(" ")}"/>`;
-  switch (place % 5) {
+  switch (place % MARKS) {
     case 0:
       return `<circle class="mark" cx="${px(x)}" cy="${px(y)}" r="4.2"/>`;
     case 1:
@@ -215,11 +212,25 @@ function mark(place: number, x: number, y: number): string {
         [0, 5.4],
         [-5.4, 0],
       ]);
-    default:
+    case 4:
       return polygon([
         [0, 5],
         [4.8, -3.6],
         [-4.8, -3.6],
+      ]);
+    case 5:
+      return polygon([
+        [-1.6, -5],
+        [1.6, -5],
+        [1.6, 5],
+        [-1.6, 5],
+      ]);
+    default:
+      return polygon([
+        [-5.4, -2.2],
+        [5.4, -2.2],
+        [5.4, 2.2],
+        [-5.4, 2.2],
       ]);
   }
 }
