@@ -1,5 +1,6 @@
+import { IndexSize } from "../prefix/index_size";
 import { PrefixIndex } from "../prefix/prefix_index";
-import { flights, request, table } from "./state";
+import { flights, ledger, request, table } from "./state";
 
 /** Opens a flight of the request set last to a row of a pool, at the clock's time; its handle, >= 0. */
 export function openFlight(pool: i32, row: i32): i32 {
@@ -44,6 +45,13 @@ export function endpointRestarted(account: i32): void {
 /** From now on flights have an index of prefixes, empty at first, of `PrefixIndex`'s sizes. */
 export function usePrefixIndex(blocks: i32, endpoints: i32, capacityBlocks: i32): void {
   flights.useIndex(new PrefixIndex(blocks, endpoints, capacityBlocks));
+}
+
+/** The same, of the sizes that the table's endpoints ask for. */
+export function fitPrefixIndex(): void {
+  const size = new IndexSize();
+  size.measure(table, ledger.accounts);
+  usePrefixIndex(size.blocks, size.endpoints, size.capacityBlocks);
 }
 
 export function takeRows(ptr: usize, capacityBytes: i32): i32 {

@@ -37,7 +37,8 @@ export interface PickingExports {
   flightAbandon(flight: number): void;
   flightCount(): number;
   flightsTick(): void;
-  usePrefixIndex(blocks: number, endpoints: number, capacityBlocks: number): void;
+  /** Flights have an index of prefixes from now on, of the sizes that the table asks for. */
+  fitPrefixIndex(): void;
   setPriors(factor: number): void;
   learnedPtr(pool: number): number;
   /** Writes f64s, in the order of `assembly/core/costs/explanation.ts`; how many. */

@@ -4,16 +4,12 @@ import type { ServerModel } from "../server-model.ts";
 import type { TraceRequest } from "../traces/trace-request.ts";
 import { type Explanation, explain } from "./explanation.ts";
 import type { Objectives } from "./objectives.ts";
-import { BYTES_PER_TOKEN, HASHED_BYTES, writePrefixKeys } from "./prefix-keys.ts";
+import { BYTES_PER_TOKEN, writePrefixKeys } from "./prefix-keys.ts";
 import type { ReplayPicker, Usage } from "./replay-picker.ts";
 import { type PoolProfile, ScrapedTable } from "./scraped-table.ts";
 
 /** Blocks hashed of a prompt, unless it is said otherwise: 128 KB, what a flight of the core remembers. */
 const HASHED_BLOCKS = 256;
-/** Room of the index for each block that the caches hold: sized for them exactly, it turns out some whose buckets are full. */
-const INDEX_ROOM = 2;
-const MOST_INDEX_BLOCKS = 1 << 20;
-
 export interface CorePickerOptions {
   /** A fresh one: its table and flights belong to the replay. */
   readonly core: PickingCore;
@@ -45,16 +41,8 @@ export class CorePicker implements ReplayPicker {
     this.#core = core;
     this.#options = options;
     const { exports } = core;
-    const blocks = servers.map(({ hw }) =>
-      Math.ceil((hw.kvBlocks * hw.blockTokens * BYTES_PER_TOKEN) / HASHED_BYTES),
-    );
-    const distinct = blocks.reduce((sum, count) => sum + count, 0);
-    exports.usePrefixIndex(
-      Math.min(INDEX_ROOM * distinct, MOST_INDEX_BLOCKS),
-      servers.length,
-      Math.max(...blocks),
-    );
     this.#table = new ScrapedTable(core, servers, profile, objectives, scrapeIntervalMs);
+    exports.fitPrefixIndex();
     const { firstRow } = this.#table;
     // An endpoint keeps its account as long as the table names it.
     this.#accounts = Int32Array.from(servers, (_, index) => exports.rowAccount(firstRow + index));

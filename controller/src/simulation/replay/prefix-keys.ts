@@ -5,7 +5,7 @@ import { PREFIX_BLOCK_TOKENS, type TraceRequest } from "../traces/trace-request.
 /** As the filter estimates a prompt's tokens before it has learned better. */
 export const BYTES_PER_TOKEN = 4;
 /** Bytes that the core hashes at once: PREFIX_BLOCK_BYTES. */
-export const HASHED_BYTES = 512;
+const HASHED_BYTES = 512;
 /** Tells a hash's upper half from its lower one. */
 const UPPER = 0x5bd1e995;
 
