@@ -1,5 +1,6 @@
 import { ATTEMPT_NONE } from "../core/accounts/outcome";
 import { RequestScanner } from "../core/body/request_scanner";
+import { Flight } from "../core/flights/flight";
 import { PICKS_MAX } from "../core/picker";
 import { AnswerEditor } from "../core/response/answer_editor";
 import { ResponseReader } from "../core/response/response_reader";
@@ -10,10 +11,8 @@ import { Answer } from "./answers";
 /** What is kept of one request between its callbacks. Objects are pooled: none is allocated per request. */
 export class StreamState {
   contextId: u32 = 0;
-  /** The ledger's account that the request is counted in; -1 before its pick, or where it was not picked. */
-  account: i32 = -1;
-  uncachedTokens: u32 = 0;
-  residentTokens: u32 = 0;
+  /** The request under way to an endpoint; null before its pick, where it was not picked, and after its end. */
+  flight: Flight | null = null;
   /** The pick leaves as filter state, not as header. */
   byProperty: bool = false;
   /** Pool in the table of `tableSequence`. */
@@ -26,8 +25,16 @@ export class StreamState {
   api: u32 = API_NONE;
   /** Held for its body; false once released or answered. */
   reading: bool = false;
-  /** Released, but its body is still read: what was decided rests on the model that it named first. */
+  /** The body was read to its end before the decision. */
+  isWhole: bool = false;
+  /** Bytes of the body that are read whatever comes in them. */
+  windowBytes: u32 = 0;
+  /** Released, but its body is still read. */
   watching: bool = false;
+  /** For what was decided rests on the model that it named first: another one ends the request. */
+  binds: bool = false;
+  /** For its prompt is to be noted, unless it turns out to have a salt. */
+  notes: bool = false;
   /** The pool may rewrite the model or ask for usage: chunks are changed as they pass. */
   edits: bool = false;
   /** Models up to this offset of the body were looked at. */
@@ -56,6 +63,10 @@ export class StreamState {
   /** Ledger accounts of the picked list, the first one served unless an attempt failed. */
   picks: StaticArray<i32> = new StaticArray<i32>(PICKS_MAX);
   pickCount: i32 = 0;
+  /** The answer bears a session token … */
+  tellsSession: bool = false;
+  /** … of the picked one that served it. */
+  readonly sessions: StaticArray<u64> = new StaticArray<u64>(PICKS_MAX);
   /** ATTEMPT_* */
   attempt: u32 = ATTEMPT_NONE;
   /** What the filter answered itself. */
@@ -88,13 +99,15 @@ export class StreamState {
   /** Back to a request of which nothing is known. */
   reset(contextId: u32): void {
     this.contextId = contextId;
-    this.account = -1;
-    this.uncachedTokens = 0;
-    this.residentTokens = 0;
+    this.flight = null;
     this.byProperty = false;
     this.api = API_NONE;
     this.reading = false;
+    this.isWhole = false;
+    this.windowBytes = 0;
     this.watching = false;
+    this.binds = false;
+    this.notes = false;
     this.edits = false;
     this.modelsSeenTo = 0;
     this.targetBytes = 0;
@@ -107,6 +120,7 @@ export class StreamState {
     this.limitBytes = 0;
     this.row = -1;
     this.pickCount = 0;
+    this.tellsSession = false;
     this.attempt = ATTEMPT_NONE;
     this.answer = null;
     this.responded = false;

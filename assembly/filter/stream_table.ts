@@ -36,10 +36,11 @@ export class StreamTable {
     return state;
   }
 
-  /** Gives the state a scanner of JSON at the start of a body. */
-  beginJson(state: StreamState): void {
+  /** Gives the state a scanner of JSON at the start of a body; `hashes`: the prompt is hashed as it arrives. */
+  beginJson(state: StreamState, hashes: bool): void {
     const scanner = this.spareScanners.length > 0 ? this.spareScanners.pop() : new BodyScanner();
     scanner.reset();
+    scanner.chain.isOn = hashes;
     state.scanner = scanner;
   }
 
@@ -55,6 +56,7 @@ export class StreamTable {
   endBody(state: StreamState): void {
     state.reading = false;
     state.watching = false;
+    state.notes = false;
     const scanner = state.scanner;
     if (scanner == null) return;
     state.scanner = null;

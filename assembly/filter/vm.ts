@@ -20,6 +20,7 @@ import { Feed } from "./feed/feed";
 import { Lease } from "./feed/lease";
 import { TableStore } from "./feed/table_store";
 import { Garbage } from "./garbage";
+import { PrefixMemory } from "./prefix_memory";
 import { Root, Roots } from "./roots";
 import { Settings } from "./settings";
 import { Slots } from "./slots";
@@ -46,6 +47,7 @@ export class Vm {
   /** With which keys of prompts are made. */
   readonly secret: SharedSecret = new SharedSecret(randomBits());
   readonly picker: Picker;
+  readonly prefixes: PrefixMemory = new PrefixMemory();
   readonly telemetry: Telemetry;
   readonly garbage: Garbage = new Garbage();
   private readonly slots: Slots;
@@ -155,6 +157,7 @@ export class Vm {
     } else this.feed.drop();
     this.telemetry.tick(nowMs);
     if (this.ready) this.table.age(nowMs);
+    this.prefixes.tick(this.table, this.flights);
     this.flights.tick(nowMs);
   }
 

@@ -38,6 +38,8 @@ export class Decision {
   /** Enough of the body was seen to decide before its end. Where usage may be asked for, `stream` matters too. */
   isReady(state: StreamState, pool: i32, scanner: RequestScanner): bool {
     if (!scanner.modelSeen) return false;
+    // Where the model comes behind a long prompt, tools and salt do too, and little else: the end is near.
+    if (scanner.chain.isOn && scanner.modelEnd > state.windowBytes) return false;
     return scanner.streamSeen || !this.rewriter.mayWantUsage(state, pool, scanner);
   }
 
@@ -92,6 +94,7 @@ export class Decision {
       return this.release.answer(state, REWRITE_FAILED, "the length of the request could not be corrected");
     }
     this.undoInAnswer(state, flags);
+    state.isWhole = whole;
     const priority = this.priorityByModel(chosen);
     const action = this.release.pick(
       contextId,
@@ -107,9 +110,19 @@ export class Decision {
     state.reading = false;
     // What comes after release can no longer be held, but where the model is a rule it is still read.
     const binds = scanner.modelSeen && (ruled || rewritten || (flagsOfRoute & POOL_FLAG_BY_MODEL) != 0);
-    if (!whole && (binds || state.addsUsage)) state.watching = true;
+    state.binds = binds || state.addsUsage;
+    state.notes = !whole && this.isWorthNoting(state);
+    // What has been hashed is enough.
+    scanner.chain.isOn = false;
+    if (!whole && (state.binds || state.notes)) state.watching = true;
     else this.table.endBody(state);
     return action;
+  }
+
+  /** The prompt is new to its endpoint, and whether it has a salt only the rest of the body tells. */
+  private isWorthNoting(state: StreamState): bool {
+    const flight = state.flight;
+    return flight != null && this.vm.flights.isWorthNoting(flight);
   }
 
   /** The answer shall not tell of what was changed in the request. */

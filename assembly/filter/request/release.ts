@@ -7,8 +7,8 @@ import { ATTEMPT_FAILED, ATTEMPT_FOUND } from "../../core/accounts/outcome";
 import { PICKS_MAX } from "../../core/picker";
 import { PickRequest } from "../../core/request";
 import { addressOf, putU8, u64At } from "../../wire/bytes";
-import { API_NONE, FAILURE_MODE_FAIL_OPEN } from "../../wire/layout";
-import { Answer, NO_ENDPOINT, NO_TABLE, SHED } from "../answers";
+import { API_NONE, FAILURE_MODE_FAIL_OPEN, POOL_PICK_FLAG_SESSION } from "../../wire/layout";
+import { Answer, NO_ELIGIBLE, NO_ENDPOINT, NO_TABLE, SHED } from "../answers";
 import {
   HEADER_MAX_RETRIES,
   HEADER_PICK,
@@ -26,15 +26,17 @@ import { PickReasons } from "../pick_reasons";
 import { StreamState } from "../stream_state";
 import { StreamTable } from "../stream_table";
 import { Vm } from "../vm";
+import { PickInputs } from "./pick_inputs";
+import { Prompt } from "./prompt";
 
-/** Until usage corrects it: bytes of JSON per prompt token, English text and its framing. */
-const BYTES_PER_TOKEN: u32 = 4;
 /** Three `ip:port` with commas; an IPv6 address with port takes 47 bytes. */
 const PICK_BYTES: i32 = 512;
 
 /** How a request leaves the filter: picked for, unpicked under FailOpen, or answered here. */
 export class Release {
   private readonly request: PickRequest = new PickRequest();
+  private readonly prompt: Prompt;
+  private readonly inputs: PickInputs;
   private readonly picks: StaticArray<u8> = new StaticArray<u8>(PICK_BYTES);
   private readonly retries: StaticArray<u8> = new StaticArray<u8>(1);
   private readonly reasons: PickReasons = new PickReasons();
@@ -44,7 +46,10 @@ export class Release {
   constructor(
     private readonly vm: Vm,
     private readonly table: StreamTable,
-  ) {}
+  ) {
+    this.prompt = new Prompt(vm);
+    this.inputs = new PickInputs(vm);
+  }
 
   /**
    * Picks and lets the request go on; `known` is null where nothing had to be kept so far. The model is the one asked
@@ -61,19 +66,29 @@ export class Release {
     targetBytes: i32,
   ): u32 {
     const vm = this.vm;
-    const bodyBytes = known != null ? known.bodyBytes : 0;
     const table = vm.table;
     if (known != null) this.account(known, model, modelBytes, target, targetBytes);
     if (priority < 0 && table.saturation(pool) >= 1) {
       return this.answer(known, SHED, "the pool is saturated and the request's objective may be shed");
     }
     const request = this.request;
+    request.reset();
     request.modelPtr = targetBytes > 0 ? target : model;
     request.modelBytes = targetBytes > 0 ? targetBytes : modelBytes;
-    request.promptBytes = bodyBytes;
     request.priority = priority;
+    // The clock is not asked again: a body that took longer than a tick is late by less than one.
+    request.nowMs = vm.tickedMs;
+    if (known != null) {
+      request.nowMs = max<f64>(vm.tickedMs, known.startMs);
+      this.prompt.describe(request, known, pool);
+    }
+    this.inputs.read(request, pool);
     const count = vm.picker.pick(table, vm.flights, pool, request);
     if (known != null) known.attempt = count == 0 ? ATTEMPT_FAILED : ATTEMPT_FOUND;
+    // Elsewhere it must not go, whatever the pool's failure mode.
+    if (count == 0 && (request.subset.isSet || vm.picker.excluded)) {
+      return this.answer(known, NO_ELIGIBLE, "no endpoint that this request may go to is ready");
+    }
     if (count == 0) {
       if (table.poolFailureMode[pool] == FAILURE_MODE_FAIL_OPEN) return this.failOpen();
       return this.answer(
@@ -94,13 +109,14 @@ export class Release {
       setProperty(PROPERTY_REASON, reason.ptr, reason.bytes);
     }
     const state = known != null ? known : this.table.add(contextId);
-    state.uncachedTokens = bodyBytes / BYTES_PER_TOKEN;
-    state.residentTokens = state.uncachedTokens;
     const picked = vm.picker.picked;
     for (let i = 0; i < count; i++) unchecked((state.picks[i] = table.rowAccount[unchecked(picked[i])]));
     state.pickCount = count;
-    state.account = unchecked(state.picks[0]);
-    vm.ledger.open(state.account, state.uncachedTokens, state.residentTokens);
+    state.tellsSession = (table.poolPickFlags[pool] & POOL_PICK_FLAG_SESSION) != 0;
+    if (state.tellsSession) {
+      for (let i = 0; i < count; i++) state.sessions[i] = table.sessions.of(unchecked(picked[i]));
+    }
+    state.flight = vm.flights.open(table, pool, unchecked(picked[0]), request);
     vm.picks++;
     return ACTION_CONTINUE;
   }

@@ -105,7 +105,9 @@ export class Requests {
     // Behind the window nothing is read that nothing depends on, in the same chunk as in later ones.
     const stopsEarly = !state.edits && !this.decision.binds(pool);
     const start = state.bodyBytes;
+    state.windowBytes = window;
     let isWhole = endOfStream;
+    let isAtLimit = false;
     for (let at: u32 = 0; at < arrived;) {
       // Nothing beyond the limit is read, however the body is cut.
       const room = limit - min(limit, state.bodyBytes);
@@ -118,6 +120,7 @@ export class Requests {
         }
         // As if the chunk ended at the limit, and the next one came after the release.
         isWhole = false;
+        isAtLimit = true;
         if (!this.readOn(state, scanner, at, arrived) && this.decision.binds(pool))
           return this.repeated(state);
         break;
@@ -141,7 +144,7 @@ export class Requests {
       return this.notChanged(state);
     }
     if (isWhole) return this.finish(contextId, state, pool, scanner);
-    if (state.bodyBytes >= window && this.decision.isReady(state, pool, scanner)) {
+    if (isAtLimit || (state.bodyBytes >= window && this.decision.isReady(state, pool, scanner))) {
       return this.decision.byBody(contextId, state, pool, scanner, false);
     }
     return ACTION_PAUSE_AND_WATERMARK;
@@ -179,7 +182,7 @@ export class Requests {
   /** Gives the state what reads its kind of body; false where the body says nothing. */
   private beginBody(state: StreamState, api: u32): bool {
     if (api != API_OPENAI_AUDIO && api != API_OPENAI_IMAGES) {
-      this.table.beginJson(state);
+      this.table.beginJson(state, this.mayHash(state.pool));
       return true;
     }
     if (getRequestHeader(HEADER_CONTENT_ENCODING) || !getRequestHeader(HEADER_CONTENT_TYPE)) return false;
@@ -187,8 +190,14 @@ export class Requests {
       return this.table.beginForm(state, boundaryPtr(), boundaryBytes());
     }
     if (!containsJson(arrivedPtr(), arrivedBytes())) return false;
-    this.table.beginJson(state);
+    this.table.beginJson(state, false);
     return true;
+  }
+
+  /** The prompt may be hashed for the pick: on a route by model it is not known yet which pool's profile counts. */
+  private mayHash(pool: i32): bool {
+    const table = this.vm.table;
+    return (table.poolFlags[pool] & POOL_FLAG_BY_MODEL) != 0 || this.vm.picker.usesPrefix(table, pool);
   }
 
   private finish(contextId: u32, state: StreamState, pool: i32, scanner: RequestScanner): u32 {
@@ -233,13 +242,19 @@ export class Requests {
   }
 
   /**
-   * The rest of a body that was released on the strength of its first `model`: servers take the last one,
-   * so another one ends the request.
+   * The rest of a body that was released on the strength of its first `model`: servers take the last one, so another one ends the
+   * request. Or only its salt matters.
    */
   private watch(state: StreamState, arrived: u32, endOfStream: bool): u32 {
     const scanner = state.scanner!;
     const start = state.bodyBytes;
-    if (!this.readOn(state, scanner, 0, arrived)) return this.repeated(state);
+    const isSame = this.readOn(state, scanner, 0, arrived);
+    if (state.notes && (endOfStream || !isSame)) this.note(state, scanner, isSame);
+    if (!state.binds) {
+      if (!state.notes) this.table.endBody(state);
+      return ACTION_CONTINUE;
+    }
+    if (!isSame) return this.repeated(state);
     // Some servers read deeper, and would see a model that is not seen here.
     if (scanner.errorReason == REASON_TOO_DEEP) return this.malformed(state, scanner);
     if (!state.addsUsage || state.objectEnded) return ACTION_CONTINUE;
@@ -250,6 +265,18 @@ export class Requests {
       return ACTION_CONTINUE;
     }
     return this.notChanged(state);
+  }
+
+  /**
+   * The body has ended, or cannot be relied on: a prompt without a salt is noted where it went. One whose salt came behind its release
+   * never is, since it would show to those who do not have the salt; nor is it held against the request, which was sent where
+   * everybody's prompt would have gone.
+   */
+  private note(state: StreamState, scanner: RequestScanner, isSame: bool): void {
+    state.notes = false;
+    const flight = state.flight;
+    if (!isSame || flight == null || scanner.finish() == SCAN_MALFORMED || scanner.cacheSaltSeen) return;
+    this.vm.flights.note(flight);
   }
 
   /** Reads `[at, arrived)` of a chunk for what may not come any more; false if the model is named again. */

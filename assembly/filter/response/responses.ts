@@ -1,6 +1,6 @@
 import { BUFFER_RESPONSE_BODY, getBuffer, setChunk } from "../../abi/buffers";
 import { monotonicMs } from "../../abi/clock";
-import { removeResponseHeader } from "../../abi/headers";
+import { removeResponseHeader, setResponseHeader } from "../../abi/headers";
 import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { getProperty, setProperty } from "../../abi/properties";
 import { Text } from "../../abi/text";
@@ -14,11 +14,13 @@ import {
 } from "../../core/accounts/outcome";
 import { AnswerEditor } from "../../core/response/answer_editor";
 import { ResponseReader } from "../../core/response/response_reader";
-import { u64At } from "../../wire/bytes";
+import { TOKEN_BYTES, writeToken } from "../../core/sessions";
+import { addressOf, u64At } from "../../wire/bytes";
 import { fnv1a64 } from "../../wire/hash";
 import { Digits } from "../digits";
 import {
   HEADER_CONTENT_LENGTH,
+  HEADER_SESSION,
   PROPERTY_CACHED_TOKENS,
   PROPERTY_COMPLETION_TOKENS,
   PROPERTY_PROMPT_TOKENS,
@@ -33,6 +35,7 @@ import { Vm } from "../vm";
 
 /** The answer is fetched and scanned in pieces of this size, which stay in the cache. */
 const PIECE_BYTES: u32 = 65536;
+const STATUS_OK: u32 = 200;
 /** Envoy's response flags (envoy/stream_info/stream_info.h): a client that left, DC on HTTP/1 and DR on HTTP/2 … */
 const FLAGS_DOWNSTREAM_GONE: u64 = 0x10004000;
 /** … and retries that are used up, URX, where the answer is the last endpoint's own if no other flag stands beside it. */
@@ -42,6 +45,7 @@ const FLAG_RETRIES_USED_UP: u64 = 0x8000;
 export class Responses {
   private readonly outcome: Outcome = new Outcome();
   private readonly digits: Digits = new Digits();
+  private readonly token: StaticArray<u8> = new StaticArray<u8>(TOKEN_BYTES);
 
   constructor(
     private readonly vm: Vm,
@@ -50,8 +54,10 @@ export class Responses {
 
   headers(state: StreamState, endOfStream: bool): void {
     state.responded = true;
-    if (state.answer != null || state.row < 0) return;
+    if (state.answer != null || (state.row < 0 && !state.tellsSession)) return;
     if (state.pickCount > 1) this.moveAccount(state);
+    if (state.tellsSession) this.tellSession(state);
+    if (state.row < 0) return;
     if (endOfStream) {
       state.completed = true;
       return;
@@ -74,9 +80,7 @@ export class Responses {
     if (editor != null) this.edit(editor, reader, arrived, endOfStream);
     else this.read(reader, arrived);
     // What comes before, a role or a ping, is no token.
-    if (state.firstTokenMs == 0 && reader.contentEvents > 0) {
-      state.firstTokenMs = isFirst ? state.firstMs : monotonicMs();
-    }
+    if (reader.contentEvents > 0) this.count(state, reader, isFirst);
     if (endOfStream) this.complete(state, reader);
   }
 
@@ -89,22 +93,37 @@ export class Responses {
 
   /** The request is over, however it ended. */
   end(state: StreamState): void {
-    if (state.account >= 0) this.vm.ledger.close(state.account, state.uncachedTokens, state.residentTokens);
-    if (state.row >= 0) this.settle(state);
+    const nowMs = state.row >= 0 ? monotonicMs() : this.vm.tickedMs;
+    this.outcome.reset();
+    if (state.row >= 0) this.settle(state, nowMs);
+    this.land(state, nowMs);
     this.table.remove(state);
+  }
+
+  /** Where the session's next request shall go. */
+  private tellSession(state: StreamState): void {
+    const flight = state.flight;
+    if (flight == null) return;
+    for (let i = 0; i < state.pickCount; i++) {
+      if (unchecked(state.picks[i]) != flight.account) continue;
+      const token = addressOf(this.token);
+      writeToken(token, unchecked(state.sessions[i]));
+      setResponseHeader(HEADER_SESSION, token, TOKEN_BYTES);
+      return;
+    }
   }
 
   /** A retry leads to another endpoint than the first: the request counts where it was served. */
   private moveAccount(state: StreamState): void {
-    if (!getProperty(PROPERTY_UPSTREAM_ADDRESS)) return;
+    const flight = state.flight;
+    if (flight == null || !getProperty(PROPERTY_UPSTREAM_ADDRESS)) return;
     const ledger = this.vm.ledger;
     const id = fnv1a64(arrivedPtr(), arrivedBytes());
-    if (ledger.id[state.account] == id) return;
+    if (ledger.id[flight.account] == id) return;
     for (let i = 1; i < state.pickCount; i++) {
       const account = unchecked(state.picks[i]);
       if (ledger.id[account] != id) continue;
-      if (ledger.move(state.account, account, state.uncachedTokens, state.residentTokens))
-        state.account = account;
+      this.vm.flights.move(flight, account, monotonicMs());
       return;
     }
   }
@@ -117,11 +136,6 @@ export class Responses {
     if (state.firstMs == 0) {
       state.firstMs = monotonicMs();
       state.lastMs = state.firstMs;
-      // Its prompt has been computed.
-      if (state.account >= 0 && state.uncachedTokens > 0) {
-        this.vm.ledger.prefilled(state.account, state.uncachedTokens);
-        state.uncachedTokens = 0;
-      }
       return;
     }
     const tickedMs = this.vm.tickedMs;
@@ -173,10 +187,33 @@ export class Responses {
     setProperty(name, this.digits.ptr, bytes);
   }
 
-  private settle(state: StreamState): void {
+  /** Events with tokens came: the first says that the prompt is computed, all how far the answer is. */
+  private count(state: StreamState, reader: ResponseReader, isFirst: bool): void {
+    const flight = state.flight;
+    const flights = this.vm.flights;
+    if (state.firstTokenMs == 0) {
+      state.firstTokenMs = isFirst ? state.firstMs : monotonicMs();
+      if (flight != null) flights.firstToken(flight, state.firstTokenMs);
+    }
+    // The time of the last tick will do: it says when a sum over time changed, not how long anything took.
+    if (flight != null) flights.progress(flight, reader.contentEvents, this.vm.tickedMs);
+  }
+
+  /** The flight is over. Only an answer that came whole and well, and that tells how long it was, teaches anything. */
+  private land(state: StreamState, nowMs: f64): void {
+    const flight = state.flight;
+    if (flight == null) return;
+    state.flight = null;
     const outcome = this.outcome;
-    const nowMs = monotonicMs();
-    outcome.reset();
+    const tokens =
+      outcome.completionTokens >= 0 ? outcome.completionTokens : outcome.estimatedCompletionTokens;
+    const isWell = state.answer == null && outcome.cause == CAUSE_COMPLETE && outcome.status == STATUS_OK;
+    if (!isWell || tokens < 0) this.vm.flights.abandon(flight, nowMs);
+    else this.vm.flights.finish(flight, nowMs, outcome.promptTokens, tokens, outcome.cachedTokens);
+  }
+
+  private settle(state: StreamState, nowMs: f64): void {
+    const outcome = this.outcome;
     outcome.row = state.row;
     outcome.requestBytes = state.bodyBytes;
     outcome.responseBytes = state.answerBytes;
