@@ -6,6 +6,7 @@ import { fnv1a64 } from "../../controller/src/table/hash.ts";
 import { decodeReport, type Report } from "../../controller/src/table/report.ts";
 import type { EndpointRow, PoolRow, TableRows } from "../../controller/src/table/rows.ts";
 import { type Deployment, type GrpcStream, type HeaderPair, Process, type Stream } from "./host.ts";
+import type { PropertyMap } from "./property.ts";
 
 const WASM =
   process.env.FILTER_WASM ?? fileURLToPath(new URL("../../build/inference-picker.wasm", import.meta.url));
@@ -89,6 +90,8 @@ export interface RequestOptions {
   readonly emptyEnd?: boolean;
   /** `filter_metadata` of the route, under our namespace. */
   readonly route?: Readonly<Record<string, string>>;
+  /** Dynamic metadata, by namespace and key. */
+  readonly metadata?: PropertyMap;
   /** Our metadata on the cluster. */
   readonly clusterMetadata?: Readonly<Record<string, string>>;
 }
@@ -173,6 +176,7 @@ export class Rig {
         options.headers ?? [],
       ),
       properties: {
+        ...(options.metadata === undefined ? {} : { metadata: { filter_metadata: options.metadata } }),
         xds: {
           cluster_name: options.cluster ?? "cluster-a",
           route_name: "route",

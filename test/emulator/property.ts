@@ -1,7 +1,8 @@
 import { marshalPairs } from "./header-map.ts";
 
-/** A property: text, bytes, an integer (8 bytes, little-endian), a flag (1 byte) or a map of properties. */
-export type Property = string | Uint8Array | number | bigint | boolean | PropertyMap;
+/** A property: text, bytes, an integer (8 bytes, little-endian), a flag (1 byte), a list or a map of properties. */
+export type Property = string | Uint8Array | number | bigint | boolean | PropertyList | PropertyMap;
+export type PropertyList = readonly Property[];
 export interface PropertyMap {
   readonly [name: string]: Property;
 }
@@ -44,8 +45,8 @@ export function splitPath(path: string): string[] {
 export function lookUp(root: PropertyMap, parts: readonly string[]): Property | undefined {
   let at: Property = root;
   for (const part of parts) {
-    if (typeof at !== "object" || at instanceof Uint8Array || !Object.hasOwn(at, part)) return undefined;
-    const next: Property | undefined = at[part];
+    if (typeof at !== "object" || at instanceof Uint8Array || isList(at)) return undefined;
+    const next: Property | undefined = Object.hasOwn(at, part) ? at[part] : undefined;
     if (next === undefined) return undefined;
     at = next;
   }
@@ -57,6 +58,10 @@ export function serializeProperty(value: Property): Uint8Array {
   if (typeof value === "string") return Buffer.from(value);
   if (value instanceof Uint8Array) return value;
   if (typeof value === "boolean") return Uint8Array.of(value ? 1 : 0);
+  // A list is a map whose values are empty (`serializeValue` in Envoy's context.cc).
+  if (isList(value)) {
+    return marshalPairs(value.map((item) => [Buffer.from(serializeProperty(item)).toString("latin1"), ""]));
+  }
   if (typeof value === "object") {
     return marshalPairs(
       Object.entries(value).map(([name, inner]) => [
@@ -68,4 +73,8 @@ export function serializeProperty(value: Property): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64LE(BigInt(value));
   return bytes;
+}
+
+function isList(value: Property): value is PropertyList {
+  return Array.isArray(value);
 }
