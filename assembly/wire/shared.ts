@@ -3,7 +3,9 @@
  * the table. Little-endian, like the messages. Any change here raises SHARED_VERSION, which is part of
  * every key together with the messages' VERSION, so that modules which differ do not meet. The bytes may
  * still be anybody's: readers look at the number of bytes first and trust no count. Beside each slot lie
- * its VM's accounts, which are a message (KIND_ACCOUNTS) and go up as they are.
+ * its VM's accounts, which are a message (KIND_ACCOUNTS) and go up as they are. What VMs send each other by queues is in
+ * `queue_items.ts`; rows in it, and what was learned, published by the holder of the feed, are the core's
+ * (`observation.ts`, `learning.ts`): a change of any of these raises SHARED_VERSION too.
  */
 import { TALLY_STRIDE } from "./layout";
 
