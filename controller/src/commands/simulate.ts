@@ -17,7 +17,7 @@ import type { FinishedRun, RunSpec } from "../simulation/runs/run-spec.ts";
 import { RunStore } from "../simulation/runs/run-store.ts";
 import { RunUsageError } from "../simulation/runs/run-threads.ts";
 import { Runner } from "../simulation/runs/runner.ts";
-import { search, searchJson, searchText } from "../simulation/runs/searched.ts";
+import { search, searchJson, searchSentence, searchText } from "../simulation/runs/searched.ts";
 import { SimulationError } from "../simulation/simulation-error.ts";
 import { type CommandContext, EXIT_USAGE } from "./command.ts";
 
@@ -87,7 +87,7 @@ async function simulate(settings: SimulateSettings, context: CommandContext): Pr
       progress?.clear();
       tellNotes(finished, settings, context);
       stdout.write(settings.json ? searchJson(answers) : searchText(answers, settings, wanted));
-      writeReports(finished, settings, context);
+      writeReports(finished, settings, context, searchSentence(answers, wanted));
     }
   } finally {
     progress?.clear();
@@ -146,10 +146,11 @@ function writeReports(
   runs: readonly FinishedRun[],
   settings: SimulateSettings,
   { args }: CommandContext,
+  lead?: string,
 ): void {
   const { report, inferencePerf } = settings;
   if (report !== undefined) {
-    writing("--report", report, () => writeFileSync(report, htmlReport(runs, settings, args)));
+    writing("--report", report, () => writeFileSync(report, htmlReport(runs, settings, args, lead)));
   }
   if (inferencePerf === undefined) return;
   const labelOf = labelsOf(settings);

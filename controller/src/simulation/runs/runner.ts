@@ -26,6 +26,7 @@ export class Runner {
   readonly #threads: RunThreads | undefined;
   /** In this thread, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -52,13 +53,18 @@ export class Runner {
     }
   }
 
+  /** Ends what is under way, and begins nothing more. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#threads?.close();
   }
 
   #carryOut(spec: RunSpec, onProgress: (arrived: number) => void): Promise<RunResult> {
     if (this.#threads !== undefined) return this.#threads.run(spec, onProgress);
-    const run = this.#last.then(() => executeRun(spec, this.#options.module, onProgress));
+    const run = this.#last.then(() => {
+      if (this.#isClosed) throw new Error("closed before the run began");
+      return executeRun(spec, this.#options.module, onProgress);
+    });
     // The next one comes after it however it ends; who asked for it hears of its failure.
     this.#last = run.catch(() => undefined);
     return run;

@@ -116,6 +116,17 @@ export function searchText(
   return `${[head, ...table.lines(Number.POSITIVE_INFINITY)].join("\n")}\n`;
 }
 
+/** The answers in a sentence. */
+export function searchSentence(answers: readonly SearchAnswer[], { kind, goodputRatio }: Search): string {
+  const parts = answers.map(({ policy, found }) => {
+    if (found === undefined) return `${policy} never`;
+    const { endpoints, speed, offeredPerSecond } = found;
+    const at = `${offeredPerSecond.toFixed(1)} requests a second (speed ${speed})`;
+    return kind === "replicas" ? `${policy} with ${endpoints} servers` : `${policy} up to ${at}`;
+  });
+  return `${percent(goodputRatio)} of the requests are within their objectives by ${parts.join(", by ")}.`;
+}
+
 const NO_FIGURES: Omit<PolicyFigures, "policy"> = {
   ttftMeanMs: Number.NaN,
   ttftP50Ms: Number.NaN,

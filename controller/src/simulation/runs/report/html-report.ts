@@ -67,11 +67,12 @@ const PLOTS: readonly Plot[] = [
   },
 ];
 
-/** @param args of the command that made it */
+/** @param args of the command that made it; @param lead the answer in a sentence; default: the best policy */
 export function htmlReport(
   runs: readonly FinishedRun[],
   settings: SimulateSettings,
   args: readonly string[],
+  lead?: string,
 ): string {
   const groups = groupsOf(runs, settings);
   return `<!doctype html>
@@ -85,7 +86,7 @@ export function htmlReport(
 <body>
 <main>
 <h1>What each policy makes of the traffic</h1>
-<p class="lead">${escaped(conclusion(groups, settings))}</p>
+<p class="lead">${escaped(lead ?? conclusion(groups))}</p>
 ${factsOf(settings)}
 <h2>Figures</h2>
 ${legend(settings.policies)}
@@ -104,22 +105,16 @@ ${tableOf(runs, settings)}
 }
 
 /** The best policy where the load is highest, and what the baseline or else the worst makes of that. */
-function conclusion(groups: readonly Group[], settings: SimulateSettings): string {
-  const isBySize = settings.search?.kind === "replicas";
-  // A search tries each policy elsewhere: only where several were tried there is something to compare.
-  const keys = [...new Set(groups.map(({ key }) => key))].sort((a, b) => (isBySize ? a - b : b - a));
-  const there = keys
-    .map((key) => groups.filter((group) => group.key === key))
-    .find(({ length }) => length > 1);
-  const ranked = [...(there ?? groups.slice(-1))].sort((a, b) => b.mean.goodputRatio - a.mean.goodputRatio);
-  const [best] = ranked;
+function conclusion(groups: readonly Group[]): string {
+  const key = Math.max(...groups.map((group) => group.key));
+  const [best, ...others] = groups
+    .filter((group) => group.key === key)
+    .sort((a, b) => b.mean.goodputRatio - a.mean.goodputRatio);
   if (best === undefined) return "";
-  const others = ranked.slice(1);
   const other = others.find(({ policy }) => policy === BASELINE) ?? others.at(-1);
-  const where = isBySize
-    ? `With ${best.key} servers`
-    : `At ${plain(best.x)} requests a second (speed ${best.key})`;
-  const first = `${where}, ${best.policy} keeps ${percent(best.mean.goodputRatio)} of the requests within their objectives`;
+  const first =
+    `At ${plain(best.x)} requests a second (speed ${key}), ${best.policy} keeps ` +
+    `${percent(best.mean.goodputRatio)} of the requests within their objectives`;
   return other === undefined ? `${first}.` : `${first}, ${other.policy} ${percent(other.mean.goodputRatio)}.`;
 }
 
