@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { type Hardware, hardware } from "./hardware.ts";
 import { chainHash } from "./hash.ts";
 import type { ModelRequest } from "./model-request.ts";
-import { ServerModel } from "./server-model.ts";
+import { type ServerListener, ServerModel } from "./server-model.ts";
+import { ENGINE_NAMES, type EngineName, stepTimes } from "./step-engines.ts";
 
 const HW = hardware("llama-3.1-8b-h100");
 
@@ -54,14 +55,19 @@ function chain(seed: number, blocks: number): number[] {
 }
 
 /** All that a caller can see of a server under these arrivals, in the order in which it is seen. */
-function story(arrivals: readonly Arrival[], hw: Hardware, isStepwise: boolean): readonly unknown[] {
+function story(
+  arrivals: readonly Arrival[],
+  hw: Hardware,
+  engine: EngineName,
+  isStepwise: boolean,
+): readonly unknown[] {
   const seen: unknown[] = [];
   const numbers = new Map<ModelRequest, number>();
   const every = new Map<ModelRequest, number>();
   const say = (what: string) => (request: ModelRequest, atMs: number) => {
     seen.push([what, numbers.get(request), request.generated, atMs]);
   };
-  const model = new ServerModel(hw, {
+  const listener: ServerListener = {
     ...(isStepwise ? { onToken: () => undefined } : {}),
     onFirstToken: say("first"),
     onFinish: say("finish"),
@@ -69,7 +75,8 @@ function story(arrivals: readonly Arrival[], hw: Hardware, isStepwise: boolean):
       say("progress")(request, atMs);
       request.notifyAt += every.get(request)!;
     },
-  });
+  };
+  const model = new ServerModel(hw, listener, stepTimes(engine, hw, 1));
   const cancels: { atMs: number; request: ModelRequest }[] = [];
   let nowMs = 0;
   const look = (): void => {
@@ -115,26 +122,29 @@ function story(arrivals: readonly Arrival[], hw: Hardware, isStepwise: boolean):
   return seen;
 }
 
-test("decoding in runs and step by step are the same to the last bit, in all that can be seen", () => {
-  fc.assert(
-    fc.property(ARRIVALS, LIMITS, (arrivals, limits) => {
-      const hw = { ...HW, ...limits, maxModelTokens: 360 };
-      assert.deepEqual(story(arrivals, hw, false), story(arrivals, hw, true));
-    }),
-    { numRuns: 300 },
-  );
-});
+for (const engine of ENGINE_NAMES) {
+  test(`${engine} decoding in runs and step by step are the same to the last bit, in all that can be seen`, () => {
+    fc.assert(
+      fc.property(ARRIVALS, LIMITS, (arrivals, limits) => {
+        const hw = { ...HW, ...limits, maxModelTokens: 360 };
+        assert.deepEqual(story(arrivals, hw, engine, false), story(arrivals, hw, engine, true));
+      }),
+      { numRuns: 200 },
+    );
+  });
+}
 
 test("nobody is told of anything before the time until which a server is said to be quiet", () => {
   fc.assert(
-    fc.property(ARRIVALS, LIMITS, (arrivals, limits) => {
+    fc.property(ARRIVALS, LIMITS, fc.constantFrom(...ENGINE_NAMES), (arrivals, limits, engine) => {
       let [quietUntilMs, told] = [0, 0];
       const hear = (_request: ModelRequest, atMs: number): void => {
         told++;
         assert.ok(atMs >= quietUntilMs, `told at ${atMs}, said to be quiet until ${quietUntilMs}`);
       };
       const hw = { ...HW, ...limits, maxModelTokens: 360 };
-      const model = new ServerModel(hw, { onFirstToken: hear, onFinish: hear });
+      const listener = { onFirstToken: hear, onFinish: hear };
+      const model = new ServerModel(hw, listener, stepTimes(engine, hw, 1));
       let nowMs = 0;
       const runTo = (atMs: number): void => {
         for (;;) {

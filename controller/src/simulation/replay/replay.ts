@@ -7,8 +7,10 @@
  * then servers are scraped, then requests arrive. The same requests, seed and options give the same outcome.
  */
 import type { Hardware } from "../hardware.ts";
+import { chainHash } from "../hash.ts";
 import type { ModelRequest } from "../model-request.ts";
 import { type ServerListener, ServerModel } from "../server-model.ts";
+import { type EngineName, stepTimes } from "../step-engines.ts";
 import type { TraceRequest } from "../traces/trace-request.ts";
 import { CorePicker, type CorePickerOptions } from "./core-picker.ts";
 import type { Explanation } from "./explanation.ts";
@@ -29,6 +31,10 @@ export interface ReplaySettings {
   /** Arrival times are divided by this, > 0. */
   readonly speed: number;
   readonly objectives: Objectives;
+  /** How the servers' step times are made. Absent: by the formula. */
+  readonly engine?: EngineName | undefined;
+  /** Of what an engine leaves to chance. Absent: 1. */
+  readonly engineSeed?: number | undefined;
   /** Number of the request to explain; the first is 1. Absent: none. */
   readonly explain?: number | undefined;
   /** Told of requests that have arrived, now and then. */
@@ -74,7 +80,7 @@ class Run {
     const { endpoints } = options;
     this.#options = options;
     this.outcomes = new Outcomes(options.objectives);
-    const { hardware } = options;
+    const { hardware, engine = "linear", engineSeed = 1 } = options;
     const hardwareOf = (index: number) => ("name" in hardware ? hardware : hardware[index]!);
     const listener: ServerListener = {
       onFirstToken: (request, atMs) => this.#picker.firstToken(this.#flights.get(request)!, atMs),
@@ -83,7 +89,10 @@ class Run {
     this.#servers = Array.from(
       { length: endpoints },
       // No request of a trace names an adapter, and servers without any keep no account of them.
-      (_, index) => new ServerModel({ ...hardwareOf(index), maxAdapters: 0 }, listener),
+      (_, index) => {
+        const hw = { ...hardwareOf(index), maxAdapters: 0 };
+        return new ServerModel(hw, listener, stepTimes(engine, hw, chainHash(engineSeed, index)));
+      },
     );
     this.#picker =
       "picker" in options ? options.picker(this.#servers) : new CorePicker(this.#servers, options);
