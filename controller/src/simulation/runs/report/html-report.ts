@@ -118,7 +118,8 @@ function conclusion(groups: readonly Group[]): string {
   return other === undefined ? `${first}.` : `${first}, ${other.policy} ${percent(other.mean.goodputRatio)}.`;
 }
 
-function factsOf({ window, windows, servers, objectives, scrapeIntervalMs, seed }: SimulateSettings): string {
+function factsOf(settings: SimulateSettings): string {
+  const { window, windows, servers, engine, objectives, scrapeIntervalMs, seed } = settings;
   const { ttft, tpotMs } = objectives;
   const slope =
     ttft.perThousandMs === 0 ? "" : ` and ${ttft.perThousandMs} ms more for each 1,000 prompt tokens`;
@@ -128,7 +129,7 @@ function factsOf({ window, windows, servers, objectives, scrapeIntervalMs, seed 
       `${window.file ?? `generated, seed ${seed}`} (${window.format}): ` +
         `${windows === 1 ? "" : `${windows} windows of `}${window.requests} requests from the ${ordinal(window.skip + 1)} on`,
     ],
-    ["servers", mixText(servers)],
+    ["servers", `${mixText(servers)}; engine ${engine}`],
     ["objectives", `first token within ${ttft.baseMs} ms${slope}; ${tpotMs} ms per token after it`],
     ["scrapes", `every ${scrapeIntervalMs} ms`],
   ];
