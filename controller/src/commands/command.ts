@@ -12,6 +12,8 @@ export interface CommandContext {
 export interface Output {
   readonly write: (text: string) => unknown;
   readonly isTTY?: boolean | undefined;
+  /** Characters in a line of the terminal. */
+  readonly columns?: number | undefined;
 }
 
 /** Runs to its end and gives the process's exit code. */

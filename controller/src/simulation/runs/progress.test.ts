@@ -4,12 +4,12 @@ import { parseSimulateSettings } from "../replay/settings.ts";
 import { Progress } from "./progress.ts";
 import { specsOf } from "./plan.ts";
 
-function watched() {
+function watched(columns?: number) {
   let text = "";
   let nowMs = 0;
   const specs = specsOf(parseSimulateSettings("--requests 200 --policies random,epp".split(" ")));
   const progress = new Progress({
-    out: { write: (more) => (text += more) },
+    out: { write: (more) => (text += more), columns },
     nowMs: () => nowMs,
     labelOf: ({ policy }) => policy,
   });
@@ -40,6 +40,13 @@ describe("progress", () => {
     assert.equal(taken(), "\r\x1b[1A\x1b[J");
     progress.clear();
     assert.equal(taken(), "");
+  });
+
+  it("keeps to the width of the terminal, so that no line is two", () => {
+    const { progress, specs, taken } = watched(40);
+    progress.begin(specs[0]!);
+    progress.progress(specs[0]!, 50);
+    assert.equal(taken(), "\r\x1b[J█████░░░░░░░░░░░░░░░ random: 50 of 200…");
   });
 
   it("draws at most five times a second", () => {

@@ -1,4 +1,5 @@
 /** A line with a bar for each run that is under way, and one for all of them, written over in place. */
+import { cut } from "../../cli/text-table.ts";
 import type { Output } from "../../commands/command.ts";
 import type { RunSpec } from "./run-spec.ts";
 import type { RunWatch } from "./runner.ts";
@@ -6,6 +7,8 @@ import type { RunWatch } from "./runner.ts";
 /** Real time between two drawings. */
 const INTERVAL_MS = 200;
 const BAR_CHARACTERS = 20;
+/** Of a terminal that does not say how wide it is. */
+const COLUMNS = 80;
 /** Bars at most; further runs are counted only. */
 const MOST_BARS = 16;
 
@@ -62,7 +65,10 @@ export class Progress implements RunWatch {
     const more = runs.length - lines.length;
     const others = more > 0 ? `${more} more under way, ` : "";
     if (this.#ended > 0 || more > 0) lines.push(`${others}${this.#ended} runs done`);
-    this.#options.out.write(`${this.#top()}\x1b[J${lines.join("\n")}`);
+    const { out } = this.#options;
+    // 0 is not known. A line that wraps would be two when the cursor goes back up.
+    const width = (out.columns || COLUMNS) - 1;
+    out.write(`${this.#top()}\x1b[J${lines.map((line) => cut(line, width)).join("\n")}`);
     this.#lines = lines.length;
   }
 
