@@ -4,7 +4,7 @@ import { parseSimulateSettings } from "../replay/settings.ts";
 import { Progress } from "./progress.ts";
 import { specsOf } from "./plan.ts";
 
-function watched(columns?: number) {
+function watched(runs?: number, columns?: number) {
   let text = "";
   let nowMs = 0;
   const specs = specsOf(parseSimulateSettings("--requests 200 --policies random,epp".split(" ")));
@@ -12,6 +12,7 @@ function watched(columns?: number) {
     out: { write: (more) => (text += more), columns },
     nowMs: () => nowMs,
     labelOf: ({ policy }) => policy,
+    runs,
   });
   const taken = (): string => {
     const all = text;
@@ -23,19 +24,22 @@ function watched(columns?: number) {
 
 describe("progress", () => {
   it("draws a bar for each run that is under way, over what it drew before", () => {
-    const { progress, specs, taken, wait } = watched();
+    const { progress, specs, taken, wait } = watched(2);
     const [random, epp] = [specs[0]!, specs[1]!];
     progress.begin(random);
     progress.begin(epp);
     progress.progress(random, 50);
     assert.equal(
       taken(),
-      "\r\x1b[J█████░░░░░░░░░░░░░░░ random: 50 of 200 requests, 25 %\n░░░░░░░░░░░░░░░░░░░░ epp: 0 of 200 requests, 0 %",
+      "\r\x1b[J█████░░░░░░░░░░░░░░░ random: 50 of 200 requests, 25 %\n░░░░░░░░░░░░░░░░░░░░ epp: 0 of 200 requests, 0 %\n0 of 2 runs done",
     );
     wait(200);
     progress.end(random);
     progress.progress(epp, 200);
-    assert.equal(taken(), "\r\x1b[1A\x1b[J████████████████████ epp: 200 of 200 requests, 100 %\n1 runs done");
+    assert.equal(
+      taken(),
+      "\r\x1b[2A\x1b[J████████████████████ epp: 200 of 200 requests, 100 %\n1 of 2 runs done",
+    );
     progress.clear();
     assert.equal(taken(), "\r\x1b[1A\x1b[J");
     progress.clear();
@@ -43,7 +47,7 @@ describe("progress", () => {
   });
 
   it("keeps to the width of the terminal, so that no line is two", () => {
-    const { progress, specs, taken } = watched(40);
+    const { progress, specs, taken } = watched(1, 40);
     progress.begin(specs[0]!);
     progress.progress(specs[0]!, 50);
     assert.equal(taken(), "\r\x1b[J█████░░░░░░░░░░░░░░░ random: 50 of 200…");

@@ -16,6 +16,8 @@ export interface ProgressOptions {
   readonly out: Output;
   readonly nowMs: () => number;
   readonly labelOf: (spec: RunSpec) => string;
+  /** Runs in all; absent: not known beforehand. */
+  readonly runs?: number | undefined;
 }
 
 export class Progress implements RunWatch {
@@ -63,9 +65,9 @@ export class Progress implements RunWatch {
       return `${bar} ${this.#options.labelOf(spec)}: ${arrived} of ${spec.window.requests} requests, ${percent} %`;
     });
     const more = runs.length - lines.length;
+    const { out, runs: all } = this.#options;
     const others = more > 0 ? `${more} more under way, ` : "";
-    if (this.#ended > 0 || more > 0) lines.push(`${others}${this.#ended} runs done`);
-    const { out } = this.#options;
+    if (all !== 1) lines.push(`${others}${this.#ended}${all === undefined ? "" : ` of ${all}`} runs done`);
     // 0 is not known. A line that wraps would be two when the cursor goes back up.
     const width = (out.columns || COLUMNS) - 1;
     out.write(`${this.#top()}\x1b[J${lines.map((line) => cut(line, width)).join("\n")}`);

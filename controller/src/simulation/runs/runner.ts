@@ -37,7 +37,10 @@ export class Runner {
   async run(spec: RunSpec): Promise<RunResult> {
     const { store, watch } = this.#options;
     const kept = store?.load(spec);
-    if (kept !== undefined) return kept;
+    if (kept !== undefined) {
+      watch?.end(spec);
+      return kept;
+    }
     let hasBegun = false;
     const onProgress = (arrived: number): void => {
       if (!hasBegun) watch?.begin(spec);
