@@ -54,6 +54,13 @@ export function fitPrefixIndex(): void {
   usePrefixIndex(size.blocks, size.endpoints, size.capacityBlocks);
 }
 
+/** Blocks of the request's prompt that a row's endpoint is believed to hold. */
+export function cachedBlocks(row: i32): i32 {
+  flights.begin();
+  flights.lookUp(request);
+  return flights.cachedBlocks(table.rowAccount[row]);
+}
+
 export function takeRows(ptr: usize, capacityBytes: i32): i32 {
   return flights.takeRows(ptr, capacityBytes);
 }

@@ -12,6 +12,7 @@ import { PREFIX_BLOCK_BYTES } from "../prefix/block_hasher";
 import { PrefixIndex } from "../prefix/prefix_index";
 import { PickRequest } from "../request";
 import { Table } from "../table";
+import { CacheRoom } from "./cache_room";
 import { EndpointLoads } from "./endpoint_loads";
 import { Flight } from "./flight";
 import { Journal } from "./journal";
@@ -37,6 +38,8 @@ export class Flights {
   index: PrefixIndex | null = null;
   /** Under way. */
   count: i32 = 0;
+
+  private readonly room: CacheRoom = new CacheRoom();
 
   private readonly all: Flight[] = [];
   private readonly free: i32[] = [];
@@ -78,15 +81,19 @@ export class Flights {
       unchecked((this.heads[account] = -1));
       this.learning.speeds.reset(account);
       this.learning.speeds.put(account, learned.meanLog);
+      this.room.reset(account);
       const index = this.index;
       if (index != null) index.forget(account);
     }
+    const cacheTokens = <f64>unchecked(table.rowKvBlocks[row]) * <f64>unchecked(table.rowKvBlockTokens[row]);
+    this.room.setCapacity(account, cacheTokens / (PREFIX_BLOCK_BYTES * learned.ratios.of(0)), this.index);
     this.loads.readRemote(table, row, account);
   }
 
   /** From now on prefixes are looked up and noted in `index`, which is empty. */
   useIndex(index: PrefixIndex): void {
     this.index = index;
+    this.room.tellAll(index);
   }
 
   /** A request is about to be picked for: what was asked of the index is of another one. */
@@ -231,6 +238,7 @@ export class Flights {
     if (promptTokens > 0) seen.promptTokens = <f64>promptTokens;
     if (flight.promptBytes > 0) seen.promptBytes = <f64>flight.promptBytes;
     this.describeAnswer(seen, flight, tokens, nowMs);
+    if (promptTokens > 0 && cachedTokens >= 0) this.correct(flight, <f64>promptTokens, <f64>cachedTokens);
     this.tell(seen, nowMs);
     this.close(flight);
   }
@@ -256,6 +264,7 @@ export class Flights {
     this.learning.speeds.reset(account);
     const index = this.index;
     if (index != null) index.forget(account);
+    this.room.restart(account, index);
   }
 
   /**
@@ -310,6 +319,15 @@ export class Flights {
   /** The flight of a handle. */
   at(handle: i32): Flight {
     return this.all[handle];
+  }
+
+  /** Compares what the endpoint was believed to hold of the prompt with what it says that it held. */
+  private correct(flight: Flight, promptTokens: f64, cachedTokens: f64): void {
+    const promptBytes = <f64>flight.promptBytes;
+    // Of a prompt with media the bytes say nothing of tokens; after a retry it was another endpoint that was believed in.
+    if (flight.isMoved || <f64>flight.cachedBlocks * PREFIX_BLOCK_BYTES > promptBytes) return;
+    const held = (cachedTokens * promptBytes) / (promptTokens * PREFIX_BLOCK_BYTES);
+    this.room.correct(flight.account, flight.cachedBlocks, held, this.index);
   }
 
   /** Own and other roots learn from a request. */
