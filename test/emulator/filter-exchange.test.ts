@@ -129,7 +129,6 @@ test("a table without a secret changes none, and before the first one no prompt 
   assert.equal(rig.report().secret, 0n);
   assert.deepEqual(told(rig), []);
   const known = rigOf();
-  known.push([POOL], undefined);
   known.rig.connect().push(known.rig.table([POOL], EPOCH + 1n));
   known.rig.process.settle();
   known.rig.process.advance(1_100);
