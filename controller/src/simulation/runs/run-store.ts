@@ -1,14 +1,6 @@
 /** Finished runs in a folder, so that one that was interrupted goes on where it was. */
 import { createHash } from "node:crypto";
-import {
-  createReadStream,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { createReadStream, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pipeline } from "node:stream/promises";
@@ -116,14 +108,14 @@ async function originHash({ core, trace }: RunOrigin): Promise<string> {
 
 /**
  * Of this program: in the bundle this module's file, whose names of other files are hashes of theirs; from
- * the sources all that simulates.
+ * the sources all of the controller's.
  */
 function codeHash(): string {
   const file = fileURLToPath(import.meta.url);
   if (!file.endsWith(".ts")) return sha256(readFileSync(file));
-  const folder = dirname(dirname(file));
+  const folder = dirname(dirname(dirname(file)));
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
-  const sources = names.filter((name) => name.endsWith(".ts") && statSync(join(folder, name)).isFile());
+  const sources = names.filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"));
   return sha256(sources.map((name) => readFileSync(join(folder, name), "utf8")).join("\0"));
 }
 

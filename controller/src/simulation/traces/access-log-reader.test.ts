@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { type AccessLogCounts, readAccessLog } from "./access-log-reader.ts";
 import type { TraceRequest } from "./trace-request.ts";
@@ -34,6 +35,14 @@ describe("the reader of the gateway's access log", () => {
       { arrivalMs: 1000, promptTokens: 12, outputTokens: 1 },
       { arrivalMs: 2000, promptTokens: 29, outputTokens: 2 },
     ]);
+  });
+
+  it("reads fields that the gateway's configuration writes", () => {
+    const bootstrap = readFileSync(new URL("../../../../envoy/bootstrap.yaml", import.meta.url), "utf8");
+    const [, format] = /json_format:\n([\s\S]*?)\n\n/.exec(bootstrap)!;
+    assert.match(format!, /^ +time: "%START_TIME%"$/m);
+    assert.match(format!, /^ +prompt_tokens: "%FILTER_STATE\(wasm\.prompt_tokens:PLAIN\)%"$/m);
+    assert.match(format!, /^ +completion_tokens: "%FILTER_STATE\(wasm\.completion_tokens:PLAIN\)%"$/m);
   });
 
   it("passes over what has no usage, and counts it", async () => {
