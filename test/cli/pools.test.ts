@@ -53,7 +53,7 @@ describe("make run POOLS=mine.yaml", () => {
   it("starts no servers, shows the user's pool and sends nothing by itself", async () => {
     assert.equal(command.children().length, 2, "controller and Envoy");
     assert.match(command.stdout, /^traffic {5}only what you send$/m);
-    assert.match(command.stdout, /^pool default\/mine, profile epp/m);
+    assert.match(command.stdout, /^pool default\/mine, profile net-goodput/m);
     for (const address of fleet.addresses) assert.ok(command.stdout.includes(address));
     await until("both servers have been scraped", async () => {
       const [pool] = (await table()).pools;

@@ -59,7 +59,7 @@ describe("the live table", () => {
   it("says what the pool's profile lacks, and how many Envoys report", () => {
     const lines = shown(view([endpoint("a")], { missingTerms: ["prefix-affinity"] }, 3));
     assert.equal(lines[0], "3 Envoys report");
-    assert.equal(lines[1], "pool default/p, profile epp (no prefix term yet)");
+    assert.equal(lines[1], "pool default/p, profile epp (no prefix term)");
     assert.equal(shown(view([endpoint("a")], { missingTerms: [] }))[1], "pool default/p, profile epp");
     assert.equal(shown(view([endpoint("a")], {}, 0))[0], "no Envoys report");
   });

@@ -159,11 +159,11 @@ function showing(
   return shown.map((pool) => ({ pool, rows: rows.get(pool)! }));
 }
 
-/** `(no prefix term yet)`: part of the profile is not computed, and who compares must know. */
+/** `(no prefix term)`: an Envoy has an older filter, which does not compute all of the profile; who compares must know. */
 function lacks(terms: readonly string[]): string {
   if (terms.length === 0) return "";
   const names = terms.map((term) => term.replace(/[-_](affinity|cache)$/, ""));
-  return ` (no ${names.join(", no ")} term yet)`;
+  return ` (no ${names.join(", no ")} term)`;
 }
 
 function count(value: number | null): string {

@@ -4,9 +4,6 @@ import { parseJson } from "./json-fields.ts";
 import { labelOf, readSeries, type Series } from "./metrics-lines.ts";
 import { type Page, PageUnreachable, type ReadPage } from "./page.ts";
 
-/** Terms of profiles that no filter has yet: that one lacks them is no sign of an older filter. */
-const TERMS_OF_NO_FILTER: readonly string[] = ["prefix-affinity"];
-
 /** Reports come once a second at least, tables ten times a second by default: an Envoy this far behind takes none. */
 const TABLES_BEHIND = 50n;
 
@@ -149,11 +146,10 @@ function checkTable(checks: Checks, { problem, findings, pools }: ControllerTabl
       if (blind.length === eligible) checks.failure(name, seen, remedy);
       else checks.warning(name, seen, remedy);
     }
-    const missing = pool.missingTerms.filter((term) => !TERMS_OF_NO_FILTER.includes(term));
-    if (missing.length > 0) {
+    if (pool.missingTerms.length > 0) {
       checks.warning(
         name,
-        `an Envoy's filter lacks ${listed(missing)} of profile ${pool.profile}`,
+        `an Envoy's filter lacks ${listed(pool.missingTerms)} of profile ${pool.profile}`,
         "deliver the filter of the controller's version to every Envoy",
       );
     }

@@ -27,7 +27,7 @@ export function tablePool(more: object = {}) {
   return {
     name: "default/chat",
     profile: "epp",
-    missingTerms: ["prefix-affinity"],
+    missingTerms: [],
     clusters: ["default/chat"],
     endpoints: [tableEndpoint("a"), tableEndpoint("b")],
     ...more,

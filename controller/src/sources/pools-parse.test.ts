@@ -13,7 +13,7 @@ describe("a pools file", () => {
         {
           namespace: "default",
           name: "llama",
-          profile: "epp",
+          profile: "net-goodput",
           scorers: [],
           failureMode: "FailClose",
           clusters: ["default/llama"],
@@ -68,7 +68,7 @@ describe("a pools file", () => {
     assert.deepEqual(
       inventory.pools.map((pool) => [pool.name, pool.profile, pool.readBody, pool.endpoints.length]),
       [
-        ["llama", "epp", "auto", 3],
+        ["llama", "net-goodput", "auto", 3],
         ["qwen", "weighted", "auto", 2],
       ],
     );

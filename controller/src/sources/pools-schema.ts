@@ -191,7 +191,7 @@ const discoverModels = falseOr(
 const poolEntries = {
   name,
   namespace: v.optional(text(63, NAME), "default"),
-  profile: v.optional(word(...PROFILE_LIST), "epp"),
+  profile: v.optional(word(...PROFILE_LIST), "net-goodput"),
   scorers: v.optional(
     v.array(
       mapping({

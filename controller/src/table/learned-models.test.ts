@@ -107,7 +107,12 @@ describe("models that endpoints list", () => {
   it("make a pool read bodies where there are several, or an adapter", () => {
     const reads = (learned: readonly ModelSpec[]) =>
       buildTable({
-        ...{ pools: [pool("p", { readBody: "auto" })], routes: [], endpoints: [], samples: new Map() },
+        ...{
+          pools: [pool("p", { readBody: "auto", profile: "random" })],
+          routes: [],
+          endpoints: [],
+          samples: new Map(),
+        },
         ...{ learned: new Map([["default/p", learned]]), nowMs: 0, epoch: 1n, sequence: 1n },
       }).pools[0]!.readBody;
     assert.equal(reads(models(1)), false);

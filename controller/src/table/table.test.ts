@@ -213,7 +213,7 @@ describe("building what decides a request's model, API and pool", () => {
 
   it("gives a row to routes by model only, and the pools on them a flag and their bodies read", () => {
     const pools = ["a", "b", "c"].map((name): PoolSpec => {
-      return { ...POOL, name, clusters: [name], models: [], readBody: "auto" };
+      return { ...POOL, profile: "random", name, clusters: [name], models: [], readBody: "auto" };
     });
     const route = (name: string, byModel: boolean, ...names: readonly string[]): RouteSpec => ({
       name,

@@ -18,7 +18,7 @@ describe("an InferencePool", () => {
       pods: [pod("llama-0", "llama", "10.0.0.1"), pod("other", "other", "10.0.0.2")],
     });
     const [spec] = inventory.pools;
-    assert.equal(spec?.profile, "epp");
+    assert.equal(spec?.profile, "net-goodput");
     assert.equal(spec?.failureMode, "FailClose");
     assert.deepEqual(spec?.clusters, ["llm/llama"]);
     assert.equal(spec?.staleAfterMs, 1500);
