@@ -40,6 +40,11 @@ export function mergeRow(id: u64, requests: u32, uncached: u32, resident: u64): 
   ledger.mergeRow(id, requests, uncached, resident);
 }
 
+/** TALLY rows of another root. */
+export function mergeTallies(rows: usize, count: u32): void {
+  ledger.mergeTallies(rows, count);
+}
+
 export function endMerge(): void {
   ledger.endMerge();
 }

@@ -39,6 +39,16 @@ export interface PickingExports {
   flightsTick(): void;
   /** Flights have an index of prefixes from now on, of the sizes that the table asks for. */
   fitPrefixIndex(): void;
+  /** Formats of what roots tell each other: `assembly/wire/layout.ts` (TALLY), `observation.ts`, `assembly/wire/prefixes.ts`. */
+  writeTallies(ptr: number, capacityRows: number, includeIdle: number): number;
+  writeTotals(ptr: number, capacityRows: number): number;
+  beginMerge(): void;
+  mergeTallies(ptr: number, count: number): void;
+  endMerge(): void;
+  takeRows(ptr: number, capacityBytes: number): number;
+  applyRows(ptr: number, bytes: number): void;
+  takePrefixRecords(ptr: number, capacityBytes: number): number;
+  applyPrefixRecords(ptr: number, bytes: number): void;
   setPriors(factor: number): void;
   learnedPtr(pool: number): number;
   /** Writes f64s, in the order of `assembly/core/costs/explanation.ts`; how many. */

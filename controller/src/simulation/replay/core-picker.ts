@@ -1,5 +1,6 @@
 /** The core as a replay's picker: fed with a table of each scrape, told of each flight as the filter tells it. */
 import type { PickingCore } from "../../core/picking-core.ts";
+import type { RemoteLoad } from "../../table/rows.ts";
 import type { ServerModel } from "../server-model.ts";
 import type { TraceRequest } from "../traces/trace-request.ts";
 import { type Explanation, explain } from "./explanation.ts";
@@ -55,6 +56,11 @@ export class CorePicker implements ReplayPicker {
     const { exports } = this.#core;
     exports.setClock(nowMs);
     exports.flightsTick();
+  }
+
+  /** What other Envoys have in flight, by endpoint; undefined: there is none. The core hears of it before the next pick. */
+  setRemote(remote: ((id: bigint) => RemoteLoad) | undefined): void {
+    this.#table.setRemote(remote);
   }
 
   pick(asked: TraceRequest, nowMs: number): number {

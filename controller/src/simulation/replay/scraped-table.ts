@@ -1,9 +1,9 @@
 /** The table as a controller would feed it that scrapes the simulated servers at an interval. */
 import * as L from "../../../../assembly/wire/layout.ts";
 import type { PickingCore } from "../../core/picking-core.ts";
-import { type EncodedTable, encodeTable } from "../../table/encode.ts";
+import { type EncodedTable, encodeTable, withRemote } from "../../table/encode.ts";
 import { fnv1a64 } from "../../table/hash.ts";
-import type { PoolRow } from "../../table/rows.ts";
+import type { PoolRow, RemoteLoad } from "../../table/rows.ts";
 import { WireError } from "../../table/wire-error.ts";
 import type { ServerModel } from "../server-model.ts";
 import type { Objectives } from "./objectives.ts";
@@ -89,6 +89,8 @@ export class ScrapedTable {
   readonly #view: DataView;
   #sequence = 1n;
   #isFed = true;
+  /** Undefined: there is no other Envoy. */
+  #remote: ((id: bigint) => RemoteLoad) | undefined;
 
   /** @throws PickerError for more servers than a table holds, or for scorers that it cannot hold */
   constructor(
@@ -124,6 +126,11 @@ export class ScrapedTable {
     this.#isFed = false;
   }
 
+  setRemote(remote: ((id: bigint) => RemoteLoad) | undefined): void {
+    this.#remote = remote;
+    this.#isFed = false;
+  }
+
   /** Feeds the core with the last scrape, once: tables that no pick would meet are never built. */
   feed(): void {
     if (this.#isFed) return;
@@ -141,7 +148,8 @@ export class ScrapedTable {
   }
 
   #decode(): void {
-    const refusal = this.#core.decode(this.#encoded.bytes, this.atMs);
+    const bytes = this.#remote === undefined ? this.#encoded.bytes : withRemote(this.#encoded, this.#remote);
+    const refusal = this.#core.decode(bytes, this.atMs);
     if (refusal !== 0) throw new WireError(refusal, POOL, refusal, 0);
   }
 }
