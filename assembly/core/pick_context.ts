@@ -30,6 +30,8 @@ export class PickContext {
   cachedBlocks: StaticArray<i32> = new StaticArray<i32>(0);
   /** Objectives that the request breaks in expectation where it breaks the fewest; NaN for a profile that does not tell. */
   violations: f64 = f64.NaN;
+  /** Chance that the request's first token comes too late, by candidate; only where `violations` is a number. */
+  late: StaticArray<f32> = new StaticArray<f32>(0);
   private hasLookedUp: bool = false;
   private term: StaticArray<f32> = new StaticArray<f32>(0);
 
@@ -56,6 +58,7 @@ export class PickContext {
       this.inFlight = fresh<u32>(this.inFlight, count);
       this.scores = fresh<f32>(this.scores, count);
       this.term = fresh<f32>(this.term, count);
+      this.late = fresh<f32>(this.late, count);
       this.cachedBlocks = fresh<i32>(this.cachedBlocks, count);
     }
     this.count = count;

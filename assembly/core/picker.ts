@@ -155,6 +155,7 @@ export class Picker {
     }
     const picked = this.picked;
     unchecked((picked[0] = unchecked(candidates[first])));
+    context.request.lateChance = isNaN(context.violations) ? 0 : <f64>unchecked(context.late[first]);
     this.tied = second >= 0 && unchecked(scores[first]) == unchecked(scores[second]);
     if (second < 0) return 1;
     unchecked((picked[1] = unchecked(candidates[second])));

@@ -21,6 +21,8 @@ export class PickRequest {
   seed: u64 = 0;
   /** The endpoint picked counts as one that holds the prompt; false: not before `Flights.note`. */
   notesPrefix: bool = true;
+  /** Set by a pick: the chance that the first token comes too late from the endpoint picked first; 0 where the profile does not tell. */
+  lateChance: f64 = 0;
   /** Objectives of this request: time to first token, and time for each later one; 0: the pool's. */
   ttftObjectiveMs: f64 = 0;
   tpotObjectiveMs: f64 = 0;
@@ -44,6 +46,7 @@ export class PickRequest {
     this.blocks = 0;
     this.seed = 0;
     this.notesPrefix = true;
+    this.lateChance = 0;
     this.ttftObjectiveMs = 0;
     this.tpotObjectiveMs = 0;
     this.subset.clear();

@@ -45,7 +45,11 @@ export class PickCosts {
   waitMs: f64 = 0;
   /** Time of each token after it. */
   paceMs: f64 = 0;
+  /** Time taken from those already there. */
   harmMs: f64 = 0;
+  /** Time until the cache has room: as many answers as caches are asked for beyond the one. 0 where its size is not known. */
+  memoryMs: f64 = 0;
+  /** What that is reckoned as. */
   overflowMs: f64 = 0;
   /** To load the request's adapter. */
   adapterMs: f64 = 0;
@@ -69,9 +73,7 @@ export class PickCosts {
     this.outputTokens =
       request.maxTokens > 0 ? min<f64>(learned.lengths.mean, request.maxTokens) : learned.lengths.mean;
     this.ttftMs =
-      request.ttftObjectiveMs > 0
-        ? request.ttftObjectiveMs
-        : learned.ttftBaseMs + (learned.ttftPer1kTokensMs * promptTokens) / 1000;
+      request.ttftObjectiveMs > 0 ? request.ttftObjectiveMs : learned.ttftObjectiveMs(promptTokens);
     this.tpotMs = request.tpotObjectiveMs > 0 ? request.tpotObjectiveMs : learned.tpotMs;
     let speed: f64 = 0;
     for (let index = 0, count = context.count; index < count; index++) {
@@ -118,7 +120,13 @@ export class PickCosts {
       <f64>unchecked(context.cachedBlocks[index]) * this.blockTokens,
     );
     const ahead = waiting + promptTokens - cached;
-    const stepMs = baseMs + contextMs * resident + sequenceMs * requests;
+    let capacity: f64 = 0;
+    if ((valid & VALID_KV_BLOCKS) != 0 && (valid & VALID_KV_BLOCK_TOKENS) != 0) {
+      capacity = <f64>unchecked(table.rowKvBlocks[row]) * <f64>unchecked(table.rowKvBlockTokens[row]);
+    }
+    // What finds no room in the cache waits outside, and slows no step.
+    const held = capacity > 0 ? min<f64>(resident, capacity) : resident;
+    const stepMs = baseMs + contextMs * held + sequenceMs * requests;
     const addedMs = contextMs * promptTokens + sequenceMs;
     this.account = account;
     this.factor = factor;
@@ -138,11 +146,9 @@ export class PickCosts {
     this.paceMs = this.inflation * (stepMs + contextMs * answered + addedMs);
     // What the request takes from those already there: their time while its prompt is computed, and at each token of its answer.
     this.harmMs = requests * ((promptTokens - cached) * promptMs + this.outputTokens * addedMs);
-    this.overflowMs = 0;
-    if ((valid & VALID_KV_BLOCKS) != 0 && (valid & VALID_KV_BLOCK_TOKENS) != 0) {
-      const capacity = <f64>unchecked(table.rowKvBlocks[row]) * <f64>unchecked(table.rowKvBlockTokens[row]);
-      const over = resident + promptTokens + this.outputTokens - capacity;
-      if (over > 0 && capacity > 0) this.overflowMs = (OVERFLOW_MS * over) / capacity;
-    }
+    const over = capacity > 0 ? max<f64>(0, resident + promptTokens + this.outputTokens - capacity) : 0;
+    const turns = over > 0 ? over / capacity : 0;
+    this.overflowMs = OVERFLOW_MS * turns;
+    this.memoryMs = turns * this.outputTokens * this.inflation * stepMs;
   }
 }

@@ -19,7 +19,7 @@ export class Violations {
   read(flights: Flights, costs: PickCosts): void {
     const learned = costs.learned;
     const targetMs = learned.targetMs(costs.tpotMs);
-    this.late = normal((costs.waitMs - costs.ttftMs) / (TTFT_SPREAD * costs.ttftMs));
+    this.late = normal((costs.waitMs + costs.memoryMs - costs.ttftMs) / (TTFT_SPREAD * costs.ttftMs));
     this.slow = normal((costs.paceMs - targetMs) / spreadOf(costs.tpotMs, costs.outputTokens));
     this.others = costs.requests > 0 ? this.othersOf(flights, costs) : 0;
   }

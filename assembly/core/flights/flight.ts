@@ -45,6 +45,9 @@ export class Flight {
   readonly short: Tolerance = new Tolerance();
   readonly long: Tolerance = new Tolerance();
   nextTokens: u32 = 0;
+  /** How far it is a loss already: the chance that its first token comes, or 1 if it came, too late. What is lost cannot be harmed. */
+  lateChance: f64 = 0;
+  ttftObjectiveMs: f64 = 0;
   /** A retry took it elsewhere: when that began is not known. */
   isMoved: bool = false;
 

@@ -140,6 +140,9 @@ export class Flights {
     flight.firstMs = -1;
     flight.tokens = 0;
     flight.isMoved = false;
+    flight.lateChance = request.lateChance;
+    flight.ttftObjectiveMs =
+      request.ttftObjectiveMs > 0 ? request.ttftObjectiveMs : learned.ttftObjectiveMs(promptTokens);
     flight.promptBytes = request.promptBytes;
     flight.promptTokens = promptTokens;
     const cachedTokens = <f64>flight.cachedBlocks * Flights.blockTokens(promptTokens, request);
@@ -212,6 +215,7 @@ export class Flights {
     }
     flight.sinceFirst.begin(loads, account, nowMs);
     flight.tokens = 1;
+    flight.lateChance = nowMs - flight.openedMs > flight.ttftObjectiveMs ? 1 : 0;
     loads.beginDecoding(account, flight.promptTokens);
     loads.addTokens(account, 1);
     this.weigh(flight, nowMs);
@@ -410,6 +414,8 @@ export class Flights {
     const long = flight.long;
     short.set(isDecoding, false, tokens, elapsedMs, max<f64>(1, SHORT * left), targetMs, flight.objectiveMs);
     long.set(isDecoding, true, tokens, elapsedMs, max<f64>(1, LONG * left), targetMs, flight.objectiveMs);
+    short.weight = 1 - flight.lateChance;
+    long.weight = 1 - flight.lateChance;
     flight.nextTokens = flight.tokens + max<u32>(MIN_NEW_TOKENS, flight.tokens >> 3);
     this.tolerances.add(account, short);
     this.tolerances.add(account, long);

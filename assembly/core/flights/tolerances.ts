@@ -35,6 +35,8 @@ export class Tolerance {
   middleMs: f64 = 0;
   spreadMs: f64 = 0;
   inverse: i32 = 0;
+  /** What its being late counts for, 0 to 1. */
+  weight: f64 = 1;
 
   /** So many tokens have come in `elapsedMs`, `left` are to come, all within `targetMs` each in the mean, an objective of `objectiveMs`. */
   set(
@@ -62,9 +64,9 @@ export class Tolerance {
   }
 }
 
-/** Standard deviation of the mean time per token of an answer of so many tokens, around what is forecast. */
+/** Standard deviation of the mean time per token of an answer of so many tokens, around what is forecast; 0.1 to 0.25 do as well. */
 export function spreadOf(objectiveMs: f64, tokens: f64): f64 {
-  return 0.25 * objectiveMs * Math.sqrt(1 + 100 / tokens);
+  return 0.15 * objectiveMs * Math.sqrt(1 + 100 / tokens);
 }
 
 /**
@@ -160,11 +162,12 @@ export class Tolerances {
     const at = row * CLASSES + tolerance.kind;
     unchecked((this.cases[at] += sign));
     unchecked((this.inverses[at] += sign * tolerance.inverse));
+    const unit = UNIT * tolerance.weight;
     const perSpread = 1 / tolerance.spreadMs;
     const step = unchecked(this.steps[row]) * perSpread;
     let z = -tolerance.middleMs * perSpread;
     for (let point = at * POINTS, end = point + POINTS; point < end; point++, z += step) {
-      unchecked((this.sums[point] += sign * <i32>(normal(z) * UNIT)));
+      unchecked((this.sums[point] += sign * <i32>(normal(z) * unit)));
     }
   }
 }

@@ -36,6 +36,11 @@ export class PoolLearning {
     this.tolerances.clear(0, this.tpotMs);
   }
 
+  /** How long the first token of a prompt of so many tokens may take. */
+  ttftObjectiveMs(promptTokens: f64): f64 {
+    return this.ttftBaseMs + (this.ttftPer1kTokensMs * promptTokens) / 1000;
+  }
+
   /** The pace that answers are held to: the objective, or what is usual where that is out of reach. */
   targetMs(objectiveMs: f64): f64 {
     return max<f64>(objectiveMs, this.pace.value);

@@ -5,9 +5,14 @@ import { PickContext } from "../pick_context";
 import { Table } from "../table";
 import { Profile } from "./profile";
 
-/** A broken TPOT objective costs as much as so many times what the answer takes at its objective; a broken TTFT objective half. */
+/** A broken objective costs as much as so many times what the answer takes at its objective. */
 const VIOLATION_ANSWERS: f64 = 6;
-const LATE_SHARE: f64 = 0.5;
+/**
+ * Nobody is sacrificed without limit: what a request waits beyond so many times its objective counts double. Where more is asked than
+ * can be served in time, the least harm is done by letting few wait for ever. At 100 % of round robin's knee this costs nothing, at
+ * 110 % 0.2 points of goodput on Mooncake's conversations and 6 on Azure's, where it takes a third off the longest waits.
+ */
+const LONGEST_WAIT: f64 = 20;
 
 /**
  * The endpoint where the request's own time, the time that it takes from those already there, and the objectives that it is
@@ -28,6 +33,7 @@ export class NetGoodput extends Profile {
     let fewest = Infinity;
     for (let index = 0, count = context.count; index < count; index++) {
       unchecked((scores[index] = <f32>-this.costMs(context, index)));
+      unchecked((context.late[index] = <f32>this.violations.late));
       fewest = min<f64>(fewest, this.broken());
     }
     context.violations = fewest;
@@ -51,10 +57,16 @@ export class NetGoodput extends Profile {
       costs.waitMs +
       costs.outputTokens * costs.paceMs +
       costs.harmMs +
-      violationMs *
-        (LATE_SHARE * violations.late + violations.slow * (1 - violations.late) + violations.others) +
-      costs.overflowMs
+      violationMs * this.broken() +
+      costs.overflowMs +
+      this.ageingMs()
     );
+  }
+
+  /** ms that the request would wait beyond all measure. */
+  private ageingMs(): f64 {
+    const costs = this.costs;
+    return max<f64>(0, costs.waitMs + costs.memoryMs - LONGEST_WAIT * costs.ttftMs);
   }
 
   /** Objectives that it breaks there, in expectation. */
