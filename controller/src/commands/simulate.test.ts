@@ -116,6 +116,18 @@ describe("simulate", () => {
     assert.equal(none.err, "least-request: there is no request 6 of 5\n");
   });
 
+  it("lets several Envoys of several workers pick, each with what the others told it", async () => {
+    const line = "--requests 150 --endpoints 3 --speed 5 --policies net-goodput,random --jobs 1 --json";
+    const rows = async (more: string) => JSON.parse((await run(`${line}${more}`)).out) as unknown[];
+    const one = await rows("");
+    assert.deepEqual(await rows(" --envoys 1 --workers 1"), one);
+    const several = await rows(" --envoys 2 --workers 2");
+    assert.deepEqual(await rows(" --envoys 2 --workers 2"), several);
+    assert.notDeepEqual(several, one);
+    const explained = await run(`${line} --envoys 2 --explain 7`);
+    assert.match(explained.err, /^net-goodput: request 7 at /);
+  });
+
   it("shows its progress on a terminal, and nowhere else", async () => {
     const line = "--requests 200 --policies random";
     assert.match((await run(line, true)).err, /random: 64 of 200 requests, 32 %/);

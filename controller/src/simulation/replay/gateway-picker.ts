@@ -12,6 +12,7 @@ import type { ServerModel } from "../server-model.ts";
 import type { TraceRequest } from "../traces/trace-request.ts";
 import { CoreExchange } from "./core-exchange.ts";
 import { CorePicker, type CorePickerOptions } from "./core-picker.ts";
+import type { Explanation } from "./explanation.ts";
 import type { Objectives } from "./objectives.ts";
 import type { ReplayPicker, Usage } from "./replay-picker.ts";
 
@@ -90,6 +91,10 @@ export class GatewayPicker implements ReplayPicker {
   finish(flight: number, usage: Usage, nowMs: number): void {
     this.#runUntil(nowMs);
     this.#of(flight).finish(this.#flight(flight), usage, nowMs);
+  }
+
+  explain(asked: TraceRequest, nowMs: number): Explanation {
+    return this.#workers[this.#next]!.picker.explain(asked, nowMs);
   }
 
   #of(flight: number): CorePicker {

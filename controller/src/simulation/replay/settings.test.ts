@@ -16,6 +16,8 @@ describe("the flags of simulate", () => {
       speeds: [1],
       policies: ["net-goodput", "lmetric", "sticky", "epp", "round-robin"],
       scorers: [],
+      envoys: 1,
+      workers: 1,
       scrapeIntervalMs: 50,
       objectives: { ttft: { baseMs: 1000, perThousandMs: 62.5 }, tpotMs: 40 },
       seed: 1,
@@ -45,6 +47,9 @@ describe("the flags of simulate", () => {
         { name: "in-flight", weight: 1 },
         { name: "queue-depth", weight: 0.5 },
       ],
+      engine: "linear",
+      envoys: 1,
+      workers: 1,
       scrapeIntervalMs: 500,
       objectives: { ttft: { baseMs: 2000, perThousandMs: 0 }, tpotMs: 20 },
       seed: 7,
@@ -149,6 +154,8 @@ describe("the flags of simulate", () => {
     refuses(["--speeds", "1,1"], "CONFIG_DUPLICATE", "--speeds", /"1" is given twice/);
     refuses(["--windows", "0"], "CONFIG_RANGE", "--windows", /from 1 to 1000/);
     refuses(["--jobs", "0"], "CONFIG_RANGE", "--jobs", /from 1 to 256/);
+    refuses(["--workers", "0"], "CONFIG_RANGE", "--workers", /from 1 to 64/);
+    refuses(["--envoys", "65"], "CONFIG_RANGE", "--envoys", /from 1 to 64/);
     refuses(["--qps", "0"], "CONFIG_RANGE", "--qps", /a number from/);
     refuses(["--skip", "-1"], "CONFIG_RANGE", "--skip", /"-1" is not an integer from 0/);
     refuses(["--explain", "0"], "CONFIG_RANGE", "--explain", /from 1/);
@@ -169,7 +176,7 @@ describe("the flags of simulate", () => {
 
   it("are each in the help", () => {
     const flags = [...simulateHelp().matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag);
-    assert.equal(flags.length, 25);
+    assert.equal(flags.length, 28);
     assert.ok(flags.includes("json") && flags.includes("ttft-objective"));
   });
 });

@@ -34,6 +34,9 @@ export interface SimulateSettings {
   readonly policies: readonly ProfileName[];
   /** Of the policy `weighted`. */
   readonly scorers: PoolRow["scorers"];
+  /** Envoys, and workers of each, that pick in turn. */
+  readonly envoys: number;
+  readonly workers: number;
   readonly scrapeIntervalMs: number;
   readonly objectives: Objectives;
   readonly seed: number;
@@ -54,6 +57,7 @@ export interface SimulateSettings {
 
 const DEFAULT_ENDPOINTS = 8;
 const MOST_JOBS = 256;
+const MOST_PICKERS = 64;
 const MOST_WINDOWS = 1000;
 
 const SETTINGS = {
@@ -89,6 +93,8 @@ const SETTINGS = {
     help: `comma-separated: ${POLICIES.join(", ")}`,
   },
   scorers: { flag: "scorers", help: "of weighted, such as in-flight=1,queue-depth=2" },
+  envoys: { flag: "envoys", fallback: "1", help: "gateways that requests come to in turn" },
+  workers: { flag: "workers", fallback: "1", help: "workers of each, each with a picker of its own" },
   scrapeInterval: { flag: "scrape-interval", fallback: "50", help: "ms between two scrapes of a server" },
   ttftObjective: {
     flag: "ttft-objective",
@@ -171,6 +177,8 @@ export function parseSimulateSettings(args: readonly string[]): SimulateSettings
     speeds: speedsOf(flags.get("speed"), required("speed"), optional("speeds")),
     policies,
     scorers,
+    envoys: integer("envoys", 1, MOST_PICKERS),
+    workers: integer("workers", 1, MOST_PICKERS),
     scrapeIntervalMs: number("scrapeInterval", required("scrapeInterval"), 1, 3_600_000, false),
     objectives: {
       ttft: ttftObjectiveOf(required("ttftObjective")),

@@ -32,7 +32,7 @@ export function specOf(
   speed: number,
   window: number,
 ): RunSpec {
-  const { scorers, servers, engine, scrapeIntervalMs, objectives, seed, explain } = settings;
+  const { scorers, servers, engine, envoys, workers, scrapeIntervalMs, objectives, seed, explain } = settings;
   const { skip, requests } = settings.window;
   return {
     window: { ...settings.window, skip: skip + window * requests },
@@ -40,6 +40,8 @@ export function specOf(
     speed,
     policy,
     scorers: policy === "weighted" ? scorers : [],
+    envoys,
+    workers,
     scrapeIntervalMs,
     objectives,
     engine,

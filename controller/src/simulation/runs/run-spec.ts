@@ -17,6 +17,9 @@ export interface RunSpec {
   readonly policy: ProfileName;
   /** Of the policy `weighted`; otherwise none. */
   readonly scorers: PoolRow["scorers"];
+  /** Envoys, and workers of each, that pick in turn; ≥ 1. */
+  readonly envoys: number;
+  readonly workers: number;
   /** > 0 */
   readonly scrapeIntervalMs: number;
   readonly objectives: Objectives;

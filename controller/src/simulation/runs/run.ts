@@ -3,6 +3,7 @@ import { PickingCore } from "../../core/picking-core.ts";
 import { PickerError } from "../../errors.ts";
 import { SCORER_NAMES } from "../../table/names.ts";
 import { explanationText } from "../replay/explanation.ts";
+import { GatewayPicker } from "../replay/gateway-picker.ts";
 import { type LoadSamples, LoadSeries } from "../replay/load-series.ts";
 import type { PolicyFigures, RunSummary } from "../replay/outcomes.ts";
 import { replay } from "../replay/replay.ts";
@@ -10,6 +11,9 @@ import { readWindow } from "../replay/trace-source.ts";
 import type { AccessLogCounts } from "../traces/access-log-reader.ts";
 import type { RunSpec } from "./run-spec.ts";
 import { endpointsOf, hardwareOf } from "./server-mix.ts";
+
+/** Between the seeds of two workers: 2⁶⁴ over the golden ratio, so that no two seeds meet. */
+const SEED_STEP = 0x9e3779b97f4a7c15n;
 
 /** What a run gives: plain values alone, so that it can be sent and kept. */
 export interface RunResult {
@@ -31,7 +35,9 @@ export async function executeRun(
   onProgress?: (arrived: number) => void,
 ): Promise<RunResult> {
   const { window, servers, engine, speed, policy, scorers, scrapeIntervalMs, objectives, explain } = spec;
-  const core = new PickingCore(module, BigInt(spec.seed));
+  const cores = coresOf(spec, module);
+  const core = cores[0]![0]!;
+  const profile = { profile: policy, scorers };
   const load = new LoadSeries();
   let accessLog: AccessLogCounts | undefined;
   const requests = readWindow(window, (counts) => {
@@ -49,8 +55,9 @@ export async function executeRun(
     accessLog = counts;
   });
   const { outcomes, explanation } = await replay(requests, {
-    core,
-    profile: { profile: policy, scorers },
+    ...(spec.envoys * spec.workers === 1
+      ? { core, profile }
+      : { picker: (all) => new GatewayPicker(all, { cores, profile, scrapeIntervalMs, objectives }) }),
     hardware: hardwareOf(servers),
     endpoints: endpointsOf(servers),
     engine,
@@ -73,6 +80,19 @@ export async function executeRun(
         ? undefined
         : explanationText(explain, policy, explanation),
   };
+}
+
+/** By Envoy, by worker; what chance decides differs between them. */
+function coresOf(
+  { envoys, workers, seed }: RunSpec,
+  module: WebAssembly.Module,
+): readonly (readonly PickingCore[])[] {
+  return Array.from({ length: envoys }, (_, envoy) =>
+    Array.from({ length: workers }, (_, worker) => {
+      const own = envoy * workers + worker;
+      return new PickingCore(module, BigInt(seed) + BigInt(own) * SEED_STEP);
+    }),
+  );
 }
 
 function missingTerms(core: PickingCore): readonly string[] {

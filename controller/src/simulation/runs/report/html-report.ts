@@ -119,7 +119,7 @@ function conclusion(groups: readonly Group[]): string {
 }
 
 function factsOf(settings: SimulateSettings): string {
-  const { window, windows, servers, engine, objectives, scrapeIntervalMs, seed } = settings;
+  const { window, windows, servers, engine, envoys, workers, objectives, scrapeIntervalMs, seed } = settings;
   const { ttft, tpotMs } = objectives;
   const slope =
     ttft.perThousandMs === 0 ? "" : ` and ${ttft.perThousandMs} ms more for each 1,000 prompt tokens`;
@@ -131,7 +131,7 @@ function factsOf(settings: SimulateSettings): string {
     ],
     ["servers", `${mixText(servers)}; engine ${engine}`],
     ["objectives", `first token within ${ttft.baseMs} ms${slope}; ${tpotMs} ms per token after it`],
-    ["scrapes", `every ${scrapeIntervalMs} ms`],
+    ["pickers", `${envoys} × ${workers} (Envoys × workers), scrapes every ${scrapeIntervalMs} ms`],
   ];
   const rows = facts.map(([name, value]) => `<dt>${escaped(name)}</dt><dd>${escaped(value)}</dd>`);
   return `<dl>${rows.join("")}</dl>`;
