@@ -15,7 +15,7 @@ describe("a controller that is killed", () => {
 
   before(async () => {
     backends = await Promise.all([1, 2, 3].map(() => Backend.start()));
-    gateway = await Gateway.start({ name: "outage", pools: pool(backends) });
+    gateway = await Gateway.start({ name: "outage", pools: pool(backends, { profile: "epp" }) });
   });
 
   after(async () => {

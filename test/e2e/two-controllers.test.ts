@@ -27,7 +27,7 @@ describe("of two controllers", () => {
     replicaPorts = await freePorts(2);
     gateway = await Gateway.prepare({
       name: "two-controllers",
-      pools: pool(backends),
+      pools: pool(backends, { profile: "epp" }),
       controllerFlags: ["--feed-clusters", `${FEED_CLUSTER},${SECOND_FEED}`],
       editBootstrap: (text) =>
         withCluster(
