@@ -37,6 +37,7 @@ export class Explanation {
     terms[11] = costs.residentTokens;
     terms[12] = costs.factor;
     terms[13] = costs.outputTokens;
+    terms[14] = costs.adapterMs;
   }
 
   readViolations(violations: Violations): void {

@@ -3,6 +3,7 @@ import { Flights, STEP_TOKENS } from "../flights/flights";
 import { PoolLearning } from "../learning/pool_learning";
 import { BASE, CONTEXT, PROMPT, SEQUENCE } from "../learning/step_model";
 import { PickContext } from "../pick_context";
+import { AdapterCosts } from "./adapter_costs";
 
 /** Share of an endpoint's time that prompts may take before what they add to each token is no longer believed. */
 const MAX_PROMPT_SHARE: f64 = 0.9;
@@ -55,6 +56,7 @@ export class PickCosts {
   adapterMs: f64 = 0;
 
   private blockTokens: f64 = 0;
+  private readonly adapters: AdapterCosts = new AdapterCosts();
 
   constructor() {
     this.learned = new PoolLearning(0);
@@ -75,6 +77,7 @@ export class PickCosts {
     this.ttftMs =
       request.ttftObjectiveMs > 0 ? request.ttftObjectiveMs : learned.ttftObjectiveMs(promptTokens);
     this.tpotMs = request.tpotObjectiveMs > 0 ? request.tpotObjectiveMs : learned.tpotMs;
+    this.adapters.begin(context);
     let speed: f64 = 0;
     for (let index = 0, count = context.count; index < count; index++) {
       const account = unchecked(table.rowAccount[unchecked(context.candidates[index])]);
@@ -105,8 +108,8 @@ export class PickCosts {
     const sequenceMs = factor * unchecked(theta[SEQUENCE]);
     const baseMs = factor * unchecked(theta[BASE]);
     const ledger = flights.ledger;
-    let waiting = <f64>ledger.totalUncached(account);
-    let resident = <f64>ledger.totalResident(account);
+    let waiting = <f64>ledger.totalUncached(account) + ledger.unseen.uncached(account);
+    let resident = <f64>ledger.totalResident(account) + ledger.unseen.resident(account);
     const valid = unchecked(table.rowValid[row]);
     if (valid & VALID_REMOTE) {
       waiting += <f64>unchecked(table.rowRemoteUncached[row]);
@@ -146,6 +149,7 @@ export class PickCosts {
     this.paceMs = this.inflation * (stepMs + contextMs * answered + addedMs);
     // What the request takes from those already there: their time while its prompt is computed, and at each token of its answer.
     this.harmMs = requests * ((promptTokens - cached) * promptMs + this.outputTokens * addedMs);
+    this.adapterMs = this.adapters.at(index);
     const over = capacity > 0 ? max<f64>(0, resident + promptTokens + this.outputTokens - capacity) : 0;
     const turns = over > 0 ? over / capacity : 0;
     this.overflowMs = OVERFLOW_MS * turns;

@@ -3,6 +3,8 @@ import { Ledger } from "../ledger";
 import { Table } from "../table";
 import { VALID_REMOTE } from "../../wire/layout";
 
+/** Models remembered of an endpoint: the base model, and as many adapters as engines hold at a time by default or a few more. */
+const MODELS: i32 = 4;
 /** In place of a time: before any. */
 const NEVER: f64 = 0;
 
@@ -27,6 +29,9 @@ export class EndpointLoads {
   totalRequestsMs: StaticArray<f64> = new StaticArray<f64>(0);
   /** In flight through other Envoys, as the last table said. */
   remoteRequests: StaticArray<u32> = new StaticArray<u32>(0);
+  /** Models sent to it last, `MODELS` a row, the newest anywhere among them; 0: none. */
+  private models: StaticArray<u64> = new StaticArray<u64>(0);
+  private nextModel: StaticArray<u8> = new StaticArray<u8>(0);
   private touchedMs: StaticArray<f64> = new StaticArray<f64>(0);
 
   /** Gives the account its columns; true if it stands for another endpoint than before. */
@@ -87,6 +92,22 @@ export class EndpointLoads {
     unchecked((this.answerTokens[account] -= tokens));
   }
 
+  /** A request for a model (`nameHash`; 0: unknown) goes there. */
+  send(account: i32, model: u64): void {
+    if (model == 0 || this.sentLately(account, model)) return;
+    const place = unchecked(this.nextModel[account]);
+    unchecked((this.models[account * MODELS + <i32>place] = model));
+    unchecked((this.nextModel[account] = <u8>((place + 1) % MODELS)));
+  }
+
+  /** The model is one of the last that were sent there. */
+  sentLately(account: i32, model: u64): bool {
+    for (let at = account * MODELS, end = at + MODELS; at < end; at++) {
+      if (unchecked(this.models[at]) == model) return true;
+    }
+    return false;
+  }
+
   private reset(account: i32): void {
     this.decoding[account] = 0;
     this.contextTokens[account] = 0;
@@ -98,6 +119,8 @@ export class EndpointLoads {
     this.totalRequestsMs[account] = 0;
     this.remoteRequests[account] = 0;
     this.touchedMs[account] = NEVER;
+    for (let at = account * MODELS, end = at + MODELS; at < end; at++) this.models[at] = 0;
+    this.nextModel[account] = 0;
   }
 
   private growTo(count: i32): void {
@@ -111,6 +134,8 @@ export class EndpointLoads {
     this.ownRequestsMs = grown<f64>(this.ownRequestsMs, count);
     this.totalRequestsMs = grown<f64>(this.totalRequestsMs, count);
     this.remoteRequests = grown<u32>(this.remoteRequests, count);
+    this.models = grown<u64>(this.models, count * MODELS);
+    this.nextModel = grown<u8>(this.nextModel, count);
     this.touchedMs = grown<f64>(this.touchedMs, count);
     this.count = count;
   }

@@ -12,6 +12,7 @@ import { PREFIX_BLOCK_BYTES } from "../prefix/block_hasher";
 import { PrefixIndex } from "../prefix/prefix_index";
 import { PickRequest } from "../request";
 import { Table } from "../table";
+import { VALID_REMOTE } from "../../wire/layout";
 import { CacheRoom } from "./cache_room";
 import { EndpointLoads } from "./endpoint_loads";
 import { Flight } from "./flight";
@@ -69,6 +70,7 @@ export class Flights {
       const count = unchecked(table.poolEndpointCount[pool]);
       for (let row = start; row < start + count; row++) this.adoptRow(table, row, learned);
     }
+    this.ledger.heardEnvoys(remoteRequests(table));
     this.learning.adopt(table);
   }
 
@@ -158,6 +160,7 @@ export class Flights {
     learned.prompts.add(flight.uncachedTokens, request.nowMs);
     this.loads.touch(account, this.ledger, request.nowMs);
     this.ledger.open(account, flight.ledgerUncached, flight.ledgerResident);
+    this.loads.send(account, flight.model);
     this.arrive(flight, account, request.nowMs);
     return flight;
   }
@@ -476,4 +479,13 @@ export class Flights {
     this.count--;
     this.free.push(flight.handle);
   }
+}
+
+/** Requests in flight through other Envoys, over all endpoints. */
+function remoteRequests(table: Table): f64 {
+  let sum: f64 = 0;
+  for (let row = 0, rows = table.endpointCount; row < rows; row++) {
+    if (unchecked(table.rowValid[row]) & VALID_REMOTE) sum += <f64>unchecked(table.rowRemoteRequests[row]);
+  }
+  return sum;
 }

@@ -59,6 +59,7 @@ export class NetGoodput extends Profile {
       costs.harmMs +
       violationMs * this.broken() +
       costs.overflowMs +
+      costs.adapterMs +
       this.ageingMs()
     );
   }
