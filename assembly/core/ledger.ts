@@ -4,6 +4,7 @@ import { tallyId, tallyRequests, tallyResident, tallyUncached, writeTally } from
 import { fresh, grown } from "./columns";
 import { IdMap } from "./id_map";
 import { Table } from "./table";
+import { UnseenLoad } from "./unseen_load";
 
 /**
  * What is in flight, by endpoint. An account is a small number that stands for an endpoint id as
@@ -16,6 +17,8 @@ export class Ledger {
   accounts: i32 = 0;
   /** Counts up with every change of the own columns: what to publish has changed when it has. */
   changes: u32 = 0;
+  /** What others are taken to have sent since they were heard of. */
+  readonly unseen: UnseenLoad = new UnseenLoad();
 
   id: StaticArray<u64> = new StaticArray<u64>(0);
   requests: StaticArray<u32> = new StaticArray<u32>(0);
@@ -64,6 +67,7 @@ export class Ledger {
     this.otherUncached[account] = 0;
     this.otherResident[account] = 0;
     this.otherPicks[account] = 0;
+    this.unseen.clear(account);
     this.mergeRequests[account] = 0;
     this.mergeUncached[account] = 0;
     this.mergeResident[account] = 0;
@@ -83,6 +87,7 @@ export class Ledger {
     unchecked((this.uncachedTokens[account] += uncached));
     unchecked((this.residentTokens[account] += resident));
     unchecked(this.picks[account]++);
+    this.unseen.sent(account, uncached, resident);
     this.changes++;
   }
 
@@ -197,6 +202,20 @@ export class Ledger {
     this.mergeRequests = requests;
     this.mergeUncached = uncached;
     this.mergeResident = resident;
+    this.unseen.heardRoots(this.sumOf(this.requests), this.sumOf(this.otherRequests));
+  }
+
+  /** A table came that says what other Envoys have in flight: `others` requests in all, 0 where there is no other. */
+  heardEnvoys(others: f64): void {
+    this.unseen.heardEnvoys(this.sumOf(this.requests), others);
+  }
+
+  private sumOf(requests: StaticArray<u32>): f64 {
+    let sum: f64 = 0;
+    for (let account = 0, count = this.accounts; account < count; account++) {
+      sum += <f64>unchecked(requests[account]);
+    }
+    return sum;
   }
 
   /** Forgets the other roots' picks: `mergePicks` counts them anew. */
@@ -324,5 +343,6 @@ export class Ledger {
     this.mergeRequests = grown<u32>(this.mergeRequests, count);
     this.mergeUncached = grown<u64>(this.mergeUncached, count);
     this.mergeResident = grown<u64>(this.mergeResident, count);
+    this.unseen.reserve(count);
   }
 }

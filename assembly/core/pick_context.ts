@@ -92,7 +92,8 @@ export class PickContext {
     const inFlight = this.inFlight;
     for (let index = 0, count = this.count; index < count; index++) {
       const row = unchecked(candidates[index]);
-      let requests: u64 = ledger.total(unchecked(table.rowAccount[row]));
+      const account = unchecked(table.rowAccount[row]);
+      let requests: u64 = <u64>ledger.total(account) + <u64>Math.round(ledger.unseen.requests(account));
       if (unchecked(table.rowValid[row]) & VALID_REMOTE) requests += unchecked(table.rowRemoteRequests[row]);
       unchecked((inFlight[index] = <u32>min<u64>(requests, u32.MAX_VALUE)));
     }
