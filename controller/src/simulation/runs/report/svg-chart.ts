@@ -118,7 +118,7 @@ export function lineChart({ title, x, y, series, bound }: LineChart): string {
       `<g class="k${place % COLOURS}"><path class="line" d="${path}"/>${ranges.join("")}${marks.join("")}</g>`,
     );
   }
-  if (bound !== undefined) parts.push(text(RIGHT, boundAt - 4, bound.text, "end", "over"));
+  if (bound !== undefined) parts.push(text(LEFT + 6, boundAt - 4, bound.text, "start", "over"));
   return svg(title, `${y.title}; ${x.title}`, HEIGHT, parts);
 }
 
