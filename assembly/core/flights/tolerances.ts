@@ -3,18 +3,19 @@ import { Flight } from "./flight";
 import { normal } from "./normal";
 
 /** Paces at which a row knows how many will be late: 0, a step, 2 steps … */
-export const POINTS: i32 = 32;
+export const POINTS: i32 = 24;
 /** Points up to the objective. */
-const POINTS_TO_TARGET: f64 = 12;
+const POINTS_TO_TARGET: f64 = 9;
 /** A row is built anew when the step that it should have is this many times more or less than its own. */
 const MAX_STEP_RATIO: f64 = 1.25;
 
-/** Those that wait for their first token, taken for a short and for a long answer, then those that decode, by tokens left. */
-export const CLASSES: i32 = 6;
+/**
+ * Those that wait for their first token, taken for a short and for a long answer, then those that decode, by tokens left: below 16,
+ * below 32, and so on, and the rest. Within a class all are taken to have the same number left, the harmonic mean.
+ */
+export const CLASSES: i32 = 9;
 export const FIRST_DECODING: i32 = 2;
-const MAX_LEFT_1: f64 = 48;
-const MAX_LEFT_2: f64 = 160;
-const MAX_LEFT_3: f64 = 480;
+const FIRST_CLASS_BITS: i32 = 4;
 
 /** An answer's remaining tokens are taken for each of these times what is expected, with half the weight each. */
 export const SHORT: f64 = 0.3;
@@ -52,15 +53,9 @@ export class Tolerance {
     this.middleMs = (targetMs * all - elapsedMs) / left;
     this.spreadMs = (spreadOf(objectiveMs, all) * all) / left;
     this.inverse = <i32>(INVERSE_UNIT / left);
-    this.kind = !isDecoding
-      ? <i32>isLong
-      : left < MAX_LEFT_1
-        ? FIRST_DECODING
-        : left < MAX_LEFT_2
-          ? FIRST_DECODING + 1
-          : left < MAX_LEFT_3
-            ? FIRST_DECODING + 2
-            : FIRST_DECODING + 3;
+    // Of `left` in binary, the digits beyond the first class's.
+    const digits = 32 - clz<i32>(<i32>min<f64>(left, 1e9)) - FIRST_CLASS_BITS;
+    this.kind = isDecoding ? min<i32>(FIRST_DECODING + max<i32>(0, digits), CLASSES - 1) : <i32>isLong;
   }
 }
 
