@@ -24,7 +24,8 @@ export ENVOY
 
 TSX := node --import tsx
 AS_SOURCES := $(shell find assembly -name '*.ts' -not -name '*.spec.ts')
-TS_SOURCES := $(shell find controller/src -name '*.ts' -not -name '*.test.ts') assembly/wire/layout.ts assembly/wire/accounts.ts
+TS_SOURCES := $(shell find controller/src -name '*.ts' -not -name '*.test.ts') $(filter-out %.spec.ts,$(wildcard assembly/wire/*.ts))
+PROFILES := assembly/core/profiles/registry.ts
 WASM := build/inference-picker.wasm build/core.wasm
 PROGRAMS := build/js/inference-picker.js build/js/model-servers.js
 BUNDLE := --bundle --packages=external --platform=node --format=esm --target=node20 --outdir=build/js --log-level=warning
@@ -65,11 +66,15 @@ build/.setup: package-lock.json envoy/requirements.txt envoy/install.sh $(MISSIN
 
 build: $(WASM) $(PROGRAMS) ## Compile the filter, the picking core and the programs
 
-build/inference-picker.wasm: $(AS_SOURCES) asconfig.json build/.setup
+$(PROFILES): assembly/wire/profiles.ts assembly/core/profiles/generate.mjs | build/.setup
+	@$(TSX) assembly/core/profiles/generate.mjs
+	@touch $@
+
+build/inference-picker.wasm: $(AS_SOURCES) $(PROFILES) asconfig.json build/.setup
 	@echo 'compiling the filter' >&2
 	@npx --no-install asc assembly/filter/index.ts --target filter
 
-build/core.wasm: $(AS_SOURCES) asconfig.json build/.setup
+build/core.wasm: $(AS_SOURCES) $(PROFILES) asconfig.json build/.setup
 	@echo 'compiling the picking core' >&2
 	@npx --no-install asc assembly/core/index.ts --target core
 
