@@ -5,6 +5,7 @@ import { encodeReport } from "../../controller/src/table/report.ts";
 import { SeededRandom } from "../emulator/random.ts";
 import { Core } from "./core.ts";
 import { Routing } from "./routing.ts";
+import { pickNarrowed } from "./narrowing.ts";
 import { endpoint, MODELS, pool, randomPools, randomRoutes, tableBytes } from "./tables.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261124);
@@ -54,6 +55,8 @@ function exercise(core: Core, nowMs: number): void {
       assert.ok(core.isOfPool(row, index));
       assert.equal(exports.isPickable(row), 1);
     }
+    const narrowing = { subset: "10.0.0.1,10.0.0.2:8000,[::1", classValue: MODELS[2], promptTokens: 150 };
+    assert.ok(pickNarrowed(core, index, { ...narrowing, session: "0123456789abcdef" }).length <= 3);
   }
 }
 

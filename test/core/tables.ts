@@ -1,6 +1,13 @@
+import { PROFILE_LIST } from "../../assembly/wire/profiles.ts";
 import { encodeTable } from "../../controller/src/table/encode.ts";
 import { fnv1a64 } from "../../controller/src/table/hash.ts";
-import type { EndpointRow, PoolRow, RewriteRow, RouteRow } from "../../controller/src/table/rows.ts";
+import type {
+  EndpointRow,
+  PickingRow,
+  PoolRow,
+  RewriteRow,
+  RouteRow,
+} from "../../controller/src/table/rows.ts";
 import type { SeededRandom } from "../emulator/random.ts";
 
 /** An endpoint that is ready and was measured just now; `changes` go on top. */
@@ -64,13 +71,13 @@ export function addressOf(index: number): string {
   return `10.0.${index >> 8}.${index & 255}:8000`;
 }
 
-const PROFILES = ["epp", "least-request", "round-robin", "random", "weighted"] as const;
 const SCORERS = [
   "queue-depth",
   "kv-cache-utilization",
   "running-requests",
   "in-flight",
   "lora-affinity",
+  "prefix-affinity",
 ] as const;
 /** Names that several rows of random tables share. */
 export const MODELS = ["base", "adapter-a", "adapter-b", "modèle"] as const;
@@ -84,6 +91,8 @@ function randomEndpoint(random: SeededRandom, address: string): EndpointRow {
     ready: random.below(4) > 0,
     draining: random.below(6) === 0,
     unmeasured: random.below(8) === 0,
+    lifeEpoch: random.below(3),
+    classes: random.word(),
     ...(random.below(6) === 0 ? {} : { ageMs: random.below(3000) }),
     ...(measured ? { queuedRequests: random.below(20), runningRequests: random.below(50) } : {}),
     ...(random.below(4) > 0 ? { kvUsedRatio: random.below(1001) / 1000 } : {}),
@@ -111,7 +120,7 @@ export function randomPools(random: SeededRandom, most: number): readonly PoolRo
         randomEndpoint(random, addressOf(index * 100 + at)),
       ),
       {
-        profile: PROFILES[random.below(PROFILES.length)]!,
+        profile: PROFILE_LIST[random.below(PROFILE_LIST.length)]!,
         scorers: SCORERS.filter(() => random.below(2) === 0).map((name) => ({
           name,
           weight: 0.5 + random.below(4),
@@ -130,9 +139,32 @@ export function randomPools(random: SeededRandom, most: number): readonly PoolRo
           suffix,
           api: "json" as const,
         })),
+        ...(random.below(3) === 0 ? {} : { picking: randomPicking(random) }),
       },
     ),
   );
+}
+
+/** Classes by header have the names in MODELS; their header is `x-tier`. */
+function randomPicking(random: SeededRandom): PickingRow {
+  const ranges = Array.from({ length: random.below(4) }, (_, at) => ({
+    minTokens: at * 100,
+    maxTokens: at * 100 + random.below(200),
+  }));
+  return {
+    ttftBaseMs: 1 + random.below(5000),
+    ttftPer1kTokensMs: random.below(100),
+    tpotMs: 1 + random.below(100),
+    objectiveHeaders: random.below(2) === 0,
+    subsetHeader: random.below(2) === 0,
+    subsetMetadata: random.below(2) === 0,
+    sessionAffinity: random.below(2) === 0,
+    classHeader: random.below(2) === 0 ? "" : "x-tier",
+    classes: [
+      ...["", ...MODELS].filter(() => random.below(2) === 0).map((header) => ({ header })),
+      ...ranges,
+    ],
+  };
 }
 
 /** Ends of paths that pools of random tables have for their own. */

@@ -11,6 +11,7 @@ import {
   type RequestOptions,
 } from "./filter-rig.ts";
 import type { Stream } from "./host.ts";
+import { SeededRandom } from "./random.ts";
 
 const MODULE = filterModule();
 const SUBSET = "x-gateway-destination-endpoint-subset";
@@ -170,4 +171,53 @@ test("what a pool does not use costs its requests no call, and each that it uses
   assert.equal(calls({ sessionAffinity: true }), plain + 1);
   assert.equal(calls({ classHeader: "x-tier", classes: [{ header: "silver" }] }), plain + 1);
   assert.equal(calls({ objectiveHeaders: true }), plain + 2);
+});
+
+test("hostile headers and metadata leave a pick of the pool's endpoints, or a 503 with its reason", () => {
+  const seed = Number(process.env.FUZZ_SEED ?? 20261126);
+  console.log(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  const rig = rigOf({
+    objectiveHeaders: true,
+    subsetHeader: true,
+    subsetMetadata: true,
+    sessionAffinity: true,
+    classHeader: "x-tier",
+    classes: [{ header: "gold" }, { minTokens: 0, maxTokens: 10 }],
+  });
+  const parts = [
+    ...POOL_A,
+    "10.0.0.1",
+    ",",
+    ",",
+    " ",
+    "[",
+    "]",
+    ":",
+    ":::",
+    "fd00::1",
+    "gold",
+    "0",
+    "9.9",
+    "-",
+    "~",
+    "é",
+  ];
+  const text = (): string =>
+    Array.from({ length: random.below(6) }, () => parts[random.below(parts.length)]!).join("");
+  let picked = 0;
+  for (let round = 0; round < 3000; round++) {
+    const names = [SUBSET, "x-tier", "x-session-token", "x-slo-ttft-ms", "x-slo-tpot-ms"];
+    const headers = names.filter(() => random.below(3) === 0).map((name) => [name, text()] as const);
+    const value = random.below(2) === 0 ? text() : Array.from({ length: random.below(3) }, text);
+    const stream = rig.send({ headers, ...(random.below(3) === 0 ? hint(value) : {}) });
+    const found = first(stream);
+    if (found !== "no_eligible_endpoint") {
+      assert.ok(POOL_A.includes(found!), found);
+      picked++;
+    }
+    stream.finish();
+  }
+  assert.ok(picked > 500 && picked < 3000, `${picked} were picked`);
+  rig.process.assertClean();
 });
