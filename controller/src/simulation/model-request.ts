@@ -63,6 +63,9 @@ export class ModelRequest {
   lastTokenMs = -1;
   finishedMs = -1;
 
+  /** The caller's own number for the request, which the model does not look at. */
+  callerId = -1;
+
   constructor(spec: RequestSpec) {
     this.promptTokens = spec.promptTokens;
     this.outputTokens = spec.outputTokens;

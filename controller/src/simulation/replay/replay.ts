@@ -72,7 +72,6 @@ class Run {
   readonly #options: ReplayOptions;
   readonly #servers: readonly ServerModel[];
   readonly #picker: ReplayPicker;
-  readonly #flights = new Map<ModelRequest, number>();
   readonly #steps: StepQueue;
   #scrapes = 0;
 
@@ -83,7 +82,7 @@ class Run {
     const { hardware, engine = "linear", engineSeed = 1 } = options;
     const hardwareOf = (index: number) => ("name" in hardware ? hardware : hardware[index]!);
     const listener: ServerListener = {
-      onFirstToken: (request, atMs) => this.#picker.firstToken(this.#flights.get(request)!, atMs),
+      onFirstToken: (request, atMs) => this.#picker.firstToken(request.callerId, atMs),
       onFinish: (request, atMs) => this.#finish(request, atMs),
     };
     this.#servers = Array.from(
@@ -121,7 +120,7 @@ class Run {
         },
         nowMs,
       );
-      this.#flights.set(request, flight);
+      request.callerId = flight;
       this.#steps.set(index, server.quietUntilMs);
       if (isExplained && this.explanation !== undefined) this.explanation.request = request;
     } else {
@@ -156,9 +155,7 @@ class Run {
   #tellProgress(nowMs: number): void {
     for (const { batch } of this.#servers) {
       for (const request of batch) {
-        if (request.generated > 1) {
-          this.#picker.progress(this.#flights.get(request)!, request.generated, nowMs);
-        }
+        if (request.generated > 1) this.#picker.progress(request.callerId, request.generated, nowMs);
       }
     }
   }
@@ -173,8 +170,7 @@ class Run {
   #finish(request: ModelRequest, atMs: number): void {
     const { promptTokens, generated, cachedTokens } = request;
     const usage = { promptTokens, completionTokens: generated, cachedTokens };
-    this.#picker.finish(this.#flights.get(request)!, usage, atMs);
-    this.#flights.delete(request);
+    this.#picker.finish(request.callerId, usage, atMs);
     this.outcomes.finish(request);
   }
 }
