@@ -20,7 +20,7 @@ export interface CorePickerOptions {
   /** Blocks of 512 bytes hashed of a prompt, ≥ 0. Default 256. */
   readonly hashedBlocks?: number;
   /** What the core takes a prompt's tokens to be. Default: its own estimate by bytes, four of which are a token. */
-  readonly tokenEstimate?: (asked: TraceRequest) => number;
+  readonly tokenEstimate?: ((asked: TraceRequest) => number) | undefined;
 }
 
 export class CorePicker implements ReplayPicker {

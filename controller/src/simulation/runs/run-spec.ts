@@ -25,6 +25,10 @@ export interface RunSpec {
   readonly objectives: Objectives;
   /** Of ties, chance and the engine's noise. */
   readonly seed: number;
+  /** Times its priors at which the core's learning begins, > 0. Absent: 1. */
+  readonly priorFactor?: number | undefined;
+  /** Share by which the core takes each prompt's tokens wrong, evenly more or less, 0 to 1. Absent: it estimates by bytes. */
+  readonly tokenError?: number | undefined;
   /** Number of the request to explain; the first is 1. Absent: none. */
   readonly explain?: number | undefined;
 }

@@ -3,12 +3,14 @@ import { PickingCore } from "../../core/picking-core.ts";
 import { PickerError } from "../../errors.ts";
 import { SCORER_NAMES } from "../../table/names.ts";
 import { explanationText } from "../replay/explanation.ts";
+import { seededRandom } from "../random.ts";
 import { GatewayPicker } from "../replay/gateway-picker.ts";
 import { type LoadSamples, LoadSeries } from "../replay/load-series.ts";
 import type { PolicyFigures, RunSummary } from "../replay/outcomes.ts";
 import { replay } from "../replay/replay.ts";
 import { readWindow } from "../replay/trace-source.ts";
 import type { AccessLogCounts } from "../traces/access-log-reader.ts";
+import type { TraceRequest } from "../traces/trace-request.ts";
 import type { RunSpec } from "./run-spec.ts";
 import { endpointsOf, hardwareOf } from "./server-mix.ts";
 
@@ -38,6 +40,7 @@ export async function executeRun(
   const cores = coresOf(spec, module);
   const core = cores[0]![0]!;
   const profile = { profile: policy, scorers };
+  const tokenEstimate = tokenEstimateOf(spec);
   const load = new LoadSeries();
   let accessLog: AccessLogCounts | undefined;
   const requests = readWindow(window, (counts) => {
@@ -56,8 +59,11 @@ export async function executeRun(
   });
   const { outcomes, explanation } = await replay(requests, {
     ...(spec.envoys * spec.workers === 1
-      ? { core, profile }
-      : { picker: (all) => new GatewayPicker(all, { cores, profile, scrapeIntervalMs, objectives }) }),
+      ? { core, profile, tokenEstimate }
+      : {
+          picker: (all) =>
+            new GatewayPicker(all, { cores, profile, scrapeIntervalMs, objectives, tokenEstimate }),
+        }),
     hardware: hardwareOf(servers),
     endpoints: endpointsOf(servers),
     engine,
@@ -84,15 +90,24 @@ export async function executeRun(
 
 /** By Envoy, by worker; what chance decides differs between them. */
 function coresOf(
-  { envoys, workers, seed }: RunSpec,
+  { envoys, workers, seed, priorFactor = 1 }: RunSpec,
   module: WebAssembly.Module,
 ): readonly (readonly PickingCore[])[] {
   return Array.from({ length: envoys }, (_, envoy) =>
     Array.from({ length: workers }, (_, worker) => {
       const own = envoy * workers + worker;
-      return new PickingCore(module, BigInt(seed) + BigInt(own) * SEED_STEP);
+      const core = new PickingCore(module, BigInt(seed) + BigInt(own) * SEED_STEP);
+      core.exports.setPriors(priorFactor);
+      return core;
     }),
   );
+}
+
+/** Undefined: the core's own estimate by bytes, which is right in a replay. */
+function tokenEstimateOf({ tokenError, seed }: RunSpec): ((asked: TraceRequest) => number) | undefined {
+  if (tokenError === undefined) return undefined;
+  const random = seededRandom(seed);
+  return ({ promptTokens }) => Math.max(1, promptTokens * (1 + tokenError * (2 * random() - 1)));
 }
 
 function missingTerms(core: PickingCore): readonly string[] {
