@@ -113,6 +113,28 @@ describe("prompts", () => {
     assert.ok(total > TEXTS.length + PROMPTS_TIMED, `${total}`);
   });
 
+  it("outlive the controller, whose successor takes the secret from the Envoys", async () => {
+    const places = await placesOf(first, 0, TEXTS);
+    await first.end(first.controller!);
+    await first.startController();
+    await until("both Envoys are back", async () =>
+      /^inference_picker_feed_streams 2$/m.test((await first.metrics()) ?? ""),
+    );
+    const heard = await received(second);
+    let round = 0;
+    await until("prompts are passed on again", async () => {
+      await placesOf(first, 0, [`after the restart ${round++}`]);
+      return until(
+        "the other Envoy hears",
+        async () => (await received(second)) > heard,
+        HEARD_WITHIN_MS,
+      ).catch(() => false);
+    });
+    for (const gateway of [first, second]) {
+      for (const worker of WORKERS) assert.deepEqual(await placesOf(gateway, worker, TEXTS), places);
+    }
+  });
+
   it("are forgotten when their server restarts, by every VM of either Envoy", async () => {
     const address = fleet.addresses[0]!;
     const restarts = (gateway: Gateway) => gateway.stat("inference_picker.endpoint_restarts");
