@@ -30,6 +30,7 @@ async function main(): Promise<void> {
             "test/emulator",
             "test/fuzz",
             "test/bench",
+            "test/policies",
           ],
           ["test/e2e", "test/cli", "test/deploy"],
         ];
