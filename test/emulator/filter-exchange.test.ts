@@ -12,7 +12,7 @@ import {
 } from "../../controller/src/table/prefixes.ts";
 import { decodeReport, type LearnedPool } from "../../controller/src/table/report.ts";
 import type { PoolRow } from "../../controller/src/table/rows.ts";
-import { EPOCH, endpointRow, filterModule, kindOf, picksOf, poolRow, Rig } from "./filter-rig.ts";
+import { CONTROLLER, EPOCH, endpointRow, filterModule, kindOf, picksOf, poolRow, Rig } from "./filter-rig.ts";
 import { SeededRandom } from "./host.ts";
 
 const MODULE = filterModule();
@@ -191,6 +191,49 @@ test("whatever is in a queue or in shared data, no VM traps, and picks go on", (
   assert.equal(rig.process.request(rig.deployment, "worker-0", { headers: [] }), undefined);
   rig.process.advance(1_100);
   for (const thread of ["worker-0", "worker-1"]) ask(rig, "the last", thread);
+  rig.process.assertClean();
+});
+
+test("of two controllers only the one whose table is in use is told, and the other one when that one is gone", () => {
+  const clusters = [CONTROLLER, "second-controller"];
+  const rig = new Rig(MODULE, { configuration: { feeds: clusters.map((cluster) => ({ cluster })) } });
+  rig.process.grpc.cluster("second-controller", "accept");
+  rig.process.advance(2_000);
+  const streamOf = (cluster: string) => rig.streams().find(({ request }) => request.cluster === cluster)!;
+  const push = (cluster: string, epoch: bigint, sequence: bigint): void => {
+    streamOf(cluster).push(encodeTable({ epoch, sequence, pools: [POOL], routes: [], secret: SECRET }).bytes);
+    rig.process.settle();
+  };
+  const toldTo = (cluster: string): number =>
+    streamOf(cluster).sent.filter((message) => kindOf(message) === KIND_PREFIXES).length;
+  push(clusters[0]!, EPOCH, 1n);
+  push(clusters[1]!, EPOCH + 1n, 1n);
+  ask(rig, "warm");
+  rig.process.advance(200);
+  ask(rig, "the later one's table is in use");
+  rig.process.advance(200);
+  assert.deepEqual(clusters.map(toldTo), [0, 1]);
+  streamOf(clusters[1]!).close(14);
+  rig.process.grpc.cluster("second-controller", "refuse");
+  rig.process.advance(2_100);
+  push(clusters[0]!, EPOCH, 2n);
+  ask(rig, "the earlier one's is");
+  rig.process.advance(200);
+  assert.equal(toldTo(clusters[0]!), 1);
+  rig.process.assertClean();
+});
+
+test("nothing is queued for a VM that is dead", () => {
+  const { rig } = rigOf();
+  rig.process.root(rig.deployment, "worker-1").vm.kill();
+  placesOf(rig, TEXTS, "worker-0");
+  rig.process.advance(4_000);
+  const backlog = rig.process.queues.backlog();
+  for (let round = 0; round < 20; round++) {
+    placesOf(rig, TEXTS, "worker-0");
+    rig.process.advance(100);
+  }
+  assert.equal(rig.process.queues.backlog(), backlog);
   rig.process.assertClean();
 });
 
