@@ -37,6 +37,18 @@ function view(over: Partial<PoolSpec> = {}, picks: Readonly<Record<string, bigin
 }
 
 describe("the table for people", () => {
+  it("shows of a pool what its requests are held to, and of an endpoint the classes that it is in", () => {
+    const { picking } = testPool("llama");
+    const values = [{ value: "gold", labels: { tier: "gold" } }, { labels: {} }];
+    const [pool] = view({ picking: { ...picking, tpotMs: 25, classes: { header: "x-tier", values } } }).pools;
+    assert.equal(pool?.picking?.tpotMs, 25);
+    assert.deepEqual(pool?.picking?.classes, [{ header: "gold" }, { header: "" }]);
+    assert.deepEqual(
+      pool?.endpoints.map(({ classes }) => classes),
+      [[1], [1]],
+    );
+  });
+
   it("shows what models are rewritten to with the chance of each, and null for any model", () => {
     const [pool] = view({
       rewrites: [

@@ -1,5 +1,5 @@
 import { fnv1a64 } from "../table/hash.ts";
-import type { PoolRow, RouteRow, TableRows } from "../table/rows.ts";
+import type { PickingRow, PoolRow, RouteRow, TableRows } from "../table/rows.ts";
 
 /** Picks of an endpoint (by id) over all Envoys. */
 export type PicksOf = (id: bigint) => bigint;
@@ -19,6 +19,8 @@ export interface EndpointView {
   readonly kvBlockTokens: number | null;
   readonly maxAdapters: number | null;
   readonly adapters: readonly string[];
+  /** Places in the pool's `picking.classes` of those that it is in. */
+  readonly classes: readonly number[];
   /** In flight over all Envoys, as they reported. */
   readonly inFlight: number;
   readonly picks: number;
@@ -48,6 +50,8 @@ export interface TableView {
     readonly restoreModel: boolean;
     readonly addUsage: boolean;
     readonly apis: PoolRow["apis"];
+    /** What its requests are held to, and what narrows the endpoints that they may go to. */
+    readonly picking: PickingRow | null;
     readonly endpoints: readonly EndpointView[];
   }[];
   /** Routes on which the request's model chooses among these pools, in this order. */
@@ -100,6 +104,7 @@ export function tableView(
       restoreModel: pool.restoreModel,
       addUsage: pool.addUsage,
       apis: pool.apis,
+      picking: pool.picking ?? null,
       endpoints: endpointViews(pool, picksOf, inFlightOf),
     })),
     routes: rows.routes,
@@ -137,6 +142,9 @@ function endpointViews(
       kvBlockTokens: endpoint.kvBlockTokens ?? null,
       maxAdapters: endpoint.adapters?.max ?? null,
       adapters: (endpoint.adapters?.entries ?? []).map((adapter) => adapter.name),
+      classes: (pool.picking?.classes ?? []).flatMap((_, place) =>
+        ((endpoint.classes ?? 0) >>> place) % 2 === 1 ? [place] : [],
+      ),
       inFlight: inFlightOf(endpoint.id),
       picks,
       pickShare: total === 0 ? null : picks / total,

@@ -40,6 +40,20 @@ describe("a Pod", () => {
     ]);
   });
 
+  it("has those of its labels that the pool tells endpoints apart by", () => {
+    const labels = { tier: "gold", context: "0-4096", other: "x" };
+    const endpoints = (config: string) =>
+      built({
+        pools: [pool("llama", { config })],
+        pods: [pod("a", "llama", "10.0.0.1", { labels }), pod("b", "llama", "10.0.0.2")],
+      }).inventory.pools[0]!.endpoints.map((endpoint) => endpoint.labels);
+    assert.deepEqual(endpoints("{}"), [undefined, undefined]);
+    assert.deepEqual(
+      endpoints("{contextLengthLabel: context, classes: {header: x-tier, values: [{labels: [tier=gold]}]}}"),
+      [{ tier: "gold", context: "0-4096" }, undefined],
+    );
+  });
+
   it("narrows the ports by either annotation, the newer first, and is none without a known port", () => {
     const one = (annotations: Readonly<Record<string, string>>) =>
       endpointsOf([8000, 8001, 8002], pod("a", "llama", "10.0.0.1", { annotations })).map((text) =>
