@@ -34,6 +34,8 @@ export class Learning {
   private readonly poolById: IdMap = new IdMap();
   private priorFactor: f64 = 1;
   private readonly ledger: Ledger;
+  /** The one adopted last. */
+  private table: Table | null = null;
   private readonly bytes: StateBytes = new StateBytes();
 
   constructor(ledger: Ledger) {
@@ -54,6 +56,7 @@ export class Learning {
 
   /** A table, bound to the ledger: who belongs to which pool. */
   adopt(table: Table): void {
+    this.table = table;
     for (let pool = 0, pools = table.poolCount; pool < pools; pool++) {
       const learned = this.poolOf(unchecked(table.poolId[pool]));
       const start = unchecked(table.poolEndpointStart[pool]);
@@ -151,6 +154,9 @@ export class Learning {
       const weight = bytes.number(0, f64.MAX_VALUE);
       if (account >= 0 && !bytes.failed) this.speeds.take(account, log, weight);
     }
+    // The endpoints' means have moved.
+    const table = this.table;
+    if (table != null) this.adopt(table);
     let id = bytes.id();
     for (; id != 0 && !bytes.failed; id = bytes.id()) {
       const known = this.poolById.get(id);
