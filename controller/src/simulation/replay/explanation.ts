@@ -5,6 +5,20 @@ import type { ModelRequest } from "../model-request.ts";
 import type { TraceRequest } from "../traces/trace-request.ts";
 import type { ScrapedTable } from "./scraped-table.ts";
 
+/** The core's terms that are printed, by their place in `assembly/core/costs/explanation.ts`, in columns of this order. */
+const TERMS: readonly (readonly [place: number, title: string, digits: number])[] = [
+  [7, "cached tokens", 0],
+  [0, "first token ms", 0],
+  [1, "later tokens ms", 0],
+  [2, "ms taken from others", 0],
+  [6, "ms for memory", 0],
+  [15, "ms for waiting", 0],
+  [3, "late", 2],
+  [4, "slow", 2],
+  [5, "others broken", 2],
+];
+const TERM_COUNT = 16;
+
 export interface ExplainedEndpoint {
   readonly address: string;
   /** The profile's; the highest wins. NaN: it was no candidate. */
@@ -17,6 +31,8 @@ export interface ExplainedEndpoint {
   readonly inFlight: number;
   readonly inFlightUncachedTokens: number;
   readonly inFlightTokens: number;
+  /** What the profile expected of it there; NaN or absent where the profile does not ask. */
+  readonly terms: readonly number[];
   /** 1 is the one picked, 2 and 3 are what a retry would walk; absent: none of these. */
   readonly place?: number;
 }
@@ -43,7 +59,12 @@ export function explain(
 ): Explanation {
   const { exports } = core;
   const picked = core.pickedRows(count);
-  return {
+  const ptr = exports.allocate(8 * TERM_COUNT);
+  const termsOf = (row: number): readonly number[] => {
+    const written = exports.explainRow(row, ptr);
+    return [...new Float64Array(exports.memory.buffer, ptr, written)];
+  };
+  const explanation = {
     atMs: nowMs,
     scrapeAgeMs: nowMs - table.atMs,
     promptTokens: asked.promptTokens,
@@ -60,10 +81,13 @@ export function explain(
         inFlight: exports.inFlight(account),
         inFlightUncachedTokens: Number(exports.inFlightUncached(account)),
         inFlightTokens: Number(exports.inFlightResident(account)),
+        terms: termsOf(row),
         ...(place === 0 ? {} : { place }),
       };
     }),
   };
+  exports.release(ptr);
+  return explanation;
 }
 
 /** The explanation for people, endpoints by place and score. */
@@ -72,6 +96,7 @@ export function explanationText(number: number, policy: string, explanation: Exp
   const head =
     `${policy}: request ${number} at ${(atMs / 1000).toFixed(3)} s, ${promptTokens} prompt tokens, ` +
     `${outputTokens} to answer; the scrape was ${scrapeAgeMs.toFixed(0)} ms old`;
+  const terms = TERMS.filter(([place]) => explanation.endpoints.some((each) => isKnown(each.terms[place])));
   const table = new TextTable([
     { title: "endpoint" },
     { title: "pick", right: true },
@@ -82,6 +107,7 @@ export function explanationText(number: number, policy: string, explanation: Exp
     { title: "in flight", right: true },
     { title: "uncached tokens", right: true },
     { title: "prompt tokens", right: true },
+    ...terms.map(([, title]) => ({ title, right: true })),
   ]);
   const order = ({ place }: ExplainedEndpoint) => place ?? Number.POSITIVE_INFINITY;
   const sorted = [...explanation.endpoints].sort((a, b) =>
@@ -98,9 +124,17 @@ export function explanationText(number: number, policy: string, explanation: Exp
       String(endpoint.inFlight),
       String(endpoint.inFlightUncachedTokens),
       String(endpoint.inFlightTokens),
+      ...terms.map(([place, , digits]) => {
+        const value = endpoint.terms[place];
+        return isKnown(value) ? value.toFixed(digits) : "";
+      }),
     ]);
   }
   return `${[head, ...table.lines(Number.POSITIVE_INFINITY), ending(request)].join("\n")}\n`;
+}
+
+function isKnown(value: number | undefined): value is number {
+  return value !== undefined && !Number.isNaN(value);
 }
 
 function ending(request: ModelRequest | undefined): string {

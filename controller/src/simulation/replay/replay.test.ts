@@ -152,4 +152,17 @@ describe("a replay", () => {
     // Best first.
     assert.match(text.split("\n")[2]!, /^10\.0\.0\.\d:8000 +1 +1\.0000 /);
   });
+
+  it("explains what a policy that forecasts expected", async () => {
+    const { explanation } = await replay(shorts(0, 40), options("net-goodput", { speed: 1, explain: 2 }));
+    const text = explanationText(2, "net-goodput", explanation!);
+    assert.match(text, /first token ms +later tokens ms +ms taken from others/);
+    // One of the endpoints has the request before, which would wait for it.
+    const harmed = explanation!.endpoints.filter(({ terms }) => terms[2]! > 0);
+    assert.deepEqual(
+      harmed.map(({ inFlight }) => inFlight),
+      [1],
+    );
+    assert.equal(harmed[0]!.place, undefined);
+  });
 });
