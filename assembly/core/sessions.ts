@@ -9,8 +9,9 @@ import { xxh64 } from "./prefix/xxh64";
 export const TOKEN_BYTES: i32 = 16;
 
 /**
- * What stands for an endpoint in the token of a session: a hash of its name and its pool's, in which nobody reads an
- * address, and which every Envoy and controller makes alike. Only of pools that have sessions.
+ * What stands for an endpoint in the token of a session: a hash of its name and its pool's, which every Envoy makes alike, whichever
+ * controller it follows. It is no secret, and made with none: from a hash of a known name the seed could be computed. Only of
+ * pools that have sessions.
  */
 export class Sessions {
   private tokens: StaticArray<u64> = new StaticArray<u64>(0);
