@@ -116,6 +116,7 @@ export class Learning {
     bytes.putId(STATE_FORMAT);
     const countAt = bytes.used;
     bytes.putNumber(0);
+    if (bytes.failed) return 0;
     let endpoints = 0;
     for (let account = 0; account < this.speeds.count && !bytes.failed; account++) {
       if (!ledger.isLive(account) || unchecked(this.speeds.weights[account]) == 0) continue;
