@@ -7,11 +7,17 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { SCAN_COMPLETE, SCAN_MALFORMED, SCAN_MORE } from "../../assembly/core/body/scan_codes.ts";
 import * as L from "../../assembly/wire/layout.ts";
+import { PROFILE_LIST } from "../../assembly/wire/profiles.ts";
+import type { PoolRow } from "../../controller/src/table/rows.ts";
 import { Core } from "./core.ts";
 import { Routing } from "./routing.ts";
 import { addressOf, endpoint, pool, tableBytes } from "./tables.ts";
 
-const PROFILES = ["epp", "least-request", "round-robin", "random", "weighted"] as const;
+const PROFILES = PROFILE_LIST as readonly PoolRow["profile"][];
+/** Requests at a time, and requests in all, of each profile. */
+const UNDER_WAY = 200;
+const FLIGHTS = 20_000;
+const PROMPT_BLOCKS = 40;
 const PICKS = 1_000_000;
 /** Block sizes that the allocator keeps apart: small lists, and the big rest. */
 const PROBES = [8, 24, 64, 200, 1000, 5000, 70_000, 500_000];
@@ -118,6 +124,38 @@ test("a million picks leave memory and heap as they were", () => {
   assert.notDeepEqual(probe(core), before, "the probe sees one block of 16 bytes");
 });
 
+interface FlightExports {
+  usePrefixIndex(blocks: number, endpoints: number, capacityBlocks: number): void;
+  benchFlights(pool: number, rounds: number, underWay: number): number;
+}
+
+/** The core with an index of prefixes, and a prompt whose blocks are told to it. */
+function flying(core: Core): FlightExports {
+  const exports = core.exports as unknown as FlightExports;
+  exports.usePrefixIndex(2000, PROFILES.length * 20, 100);
+  const hashes = core.exports.allocate(8 * PROMPT_BLOCKS);
+  for (let block = 0; block < PROMPT_BLOCKS; block++) {
+    new DataView(core.exports.memory.buffer).setBigUint64(hashes + 8 * block, BigInt(block + 1) << 40n, true);
+  }
+  core.exports.setPrefix(hashes, PROMPT_BLOCKS, 7n);
+  return exports;
+}
+
+test("flights, and what is learned from them, leave memory and heap as they were", () => {
+  const core = warmed(new Core());
+  const { benchFlights } = flying(core);
+  for (let index = 0; index < PROFILES.length; index++) benchFlights(index, FLIGHTS / 10, UNDER_WAY);
+  core.exports.collect();
+  probe(core);
+  const before = probe(core);
+  const memoryBytes = core.exports.memory.buffer.byteLength;
+  for (let index = 0; index < PROFILES.length; index++) benchFlights(index, FLIGHTS, UNDER_WAY);
+  assert.deepEqual(probe(core), before);
+  assert.equal(core.exports.memory.buffer.byteLength, memoryBytes);
+  core.exports.collect();
+  assert.deepEqual(probe(core), before);
+});
+
 test("with an allocator that never takes back, picks, counts, merges, ageing, routing and scanning take 0 bytes", () => {
   const root = fileURLToPath(new URL("../..", import.meta.url));
   const outFile = join(scratch, "core.wasm");
@@ -148,7 +186,12 @@ test("with an allocator that never takes back, picks, counts, merges, ageing, ro
     while (routing.exports.nextListed() !== 0) names++;
     assert.equal(names, 2 + PROFILES.length);
   };
+  const { benchFlights } = flying(core);
   const work = (): void => {
+    for (let index = 0; index < PROFILES.length; index++) benchFlights(index, 2000, UNDER_WAY);
+    exports.flightsTick();
+    exports.takeRows(room, 200 * L.TALLY_STRIDE);
+    exports.takePrefixRecords(room, 200 * L.TALLY_STRIDE);
     for (let index = 0; index < PROFILES.length; index++) exports.benchPick(index, 2000);
     exports.age(10);
     exports.beginMerge();

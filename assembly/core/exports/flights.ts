@@ -1,6 +1,6 @@
 import { IndexSize } from "../prefix/index_size";
 import { PrefixIndex } from "../prefix/prefix_index";
-import { flights, ledger, request, table } from "./state";
+import { currentPicker, flights, ledger, request, table } from "./state";
 
 /** Opens a flight of the request set last to a row of a pool, at the clock's time; its handle, >= 0. */
 export function openFlight(pool: i32, row: i32): i32 {
@@ -84,3 +84,29 @@ export function writeState(ptr: usize, capacityBytes: i32): i32 {
 export function readState(ptr: usize, bytes: i32): bool {
   return flights.readState(ptr, bytes);
 }
+
+/**
+ * Picks `rounds` times for the request set last, a ms apart, and has each fly to the endpoint picked: its first token comes at once, then
+ * 40 tokens, and it ends when `underWay` others are; a sum of rows.
+ */
+export function benchFlights(pool: i32, rounds: i32, underWay: i32): u32 {
+  const picker = currentPicker();
+  if (flying.length < underWay) flying = new StaticArray<i32>(underWay).fill(-1);
+  let sum: u32 = 0;
+  for (let round = 0; round < rounds; round++) {
+    const slot = round % underWay;
+    if (unchecked(flying[slot]) >= 0) flights.finish(flights.at(flying[slot]), request.nowMs, 1000, 200, -1);
+    unchecked((flying[slot] = -1));
+    if (picker.pick(table, flights, pool, request) == 0) return 0;
+    const row = unchecked(picker.picked[0]);
+    const flight = flights.open(table, pool, row, request);
+    sum += <u32>row;
+    request.nowMs++;
+    flights.firstToken(flight, request.nowMs);
+    flights.progress(flight, 40, request.nowMs);
+    unchecked((flying[slot] = flight.handle));
+  }
+  return sum;
+}
+
+let flying = new StaticArray<i32>(0);
