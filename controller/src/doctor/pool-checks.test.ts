@@ -141,3 +141,34 @@ describe("a pool's endpoints", () => {
     );
   });
 });
+
+describe("a pool's classes", () => {
+  const found = async (more: string, labels: string) => {
+    const source = `pools:
+- name: chat
+  scrape: false
+  endpoints: [{address: 127.0.0.1:1, name: a, labels: [${labels}]}, {address: 127.0.0.1:2, name: b}]
+${more}`;
+    return (await checkPools(pools(source), 300, clocks))
+      .filter(({ status }) => status === "warning")
+      .map(({ seen }) => seen);
+  };
+
+  it("that no endpoint is in are named", async () => {
+    const classes =
+      "  classes: {header: x, values: [{value: gold, labels: [tier=gold, gpu=h100]}, {labels: [tier=any]}]}\n";
+    assert.deepEqual(await found(classes, "tier=gold"), [
+      "no endpoint has the labels of class gold: tier=gold, gpu=h100",
+      "no endpoint has the labels of the class for any other value: tier=any",
+    ]);
+    assert.deepEqual(await found(classes, "tier=gold, gpu=h100"), [
+      "no endpoint has the labels of the class for any other value: tier=any",
+    ]);
+  });
+
+  it("by length name the endpoints whose label is no range; a missing one is fine", async () => {
+    const length = "  contextLengthLabel: context\n";
+    assert.deepEqual(await found(length, "context=0-10"), []);
+    assert.deepEqual(await found(length, "context=long"), ["label context is no range of tokens on a"]);
+  });
+});

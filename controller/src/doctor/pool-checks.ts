@@ -2,6 +2,7 @@ import type { Endpoint, Engine, Inventory, PoolSpec, Sample } from "../model.ts"
 import { metricNames } from "../scrape/engines.ts";
 import type { ScrapeFailure } from "../scrape/scraper.ts";
 import { type Check, Checks, counted, listed } from "./check.ts";
+import { checkClasses } from "./class-checks.ts";
 import { type Clocks, engineOf, resolveOnce, type Scraped, scrapeOnce } from "./endpoints.ts";
 
 const REMEDIES: Readonly<Record<ScrapeFailure, string>> = {
@@ -45,6 +46,7 @@ export async function checkPools(
         "mend the names; the controller may have another resolver",
       );
     }
+    checkClasses(checks, name, pool);
     const withMetrics = own.filter(({ spec }) => spec.scrape !== undefined);
     if (own.length === 0) {
       if (unresolved.length === 0)
