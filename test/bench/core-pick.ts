@@ -5,6 +5,7 @@
  *   node --import tsx test/bench/core-pick.ts
  */
 import { pathToFileURL } from "node:url";
+import type { PoolRow } from "../../controller/src/table/rows.ts";
 import { Core } from "../core/core.ts";
 import { addressOf, endpoint, pool, tableBytes } from "../core/tables.ts";
 import { chatBody } from "./chat-body.ts";
@@ -46,6 +47,43 @@ export function measurePick(endpoints: number): Spread {
   return spread((rounds) => core.exports.benchPick(0, rounds));
 }
 
+interface FlightExports {
+  usePrefixIndex(blocks: number, endpoints: number, capacityBlocks: number): void;
+  benchFlights(pool: number, rounds: number, underWay: number): number;
+}
+
+/** Blocks of the prompt that is asked for: 16 KB. */
+const PROMPT_BLOCKS = 32;
+
+/**
+ * ns for one pick of three in a pool of `endpoints` with `underWay` requests in flight, the look-up of 16 KB of prompt in an index of
+ * prefixes included, its request counted and uncounted; and for one flight, its pick and all that it tells of itself included.
+ */
+export function measureFlights(
+  profile: PoolRow["profile"],
+  endpoints: number,
+  underWay: number,
+): { readonly pick: Spread; readonly flight: Spread } {
+  const core = new Core();
+  const exports = core.exports as Core["exports"] & FlightExports;
+  const rows = Array.from({ length: endpoints }, (_, index) =>
+    endpoint(addressOf(index), { kvBlocks: 29_205, kvBlockTokens: 16 }),
+  );
+  if (core.decode(tableBytes([pool("ns/bench", rows, { profile })])) !== 0)
+    throw new Error("the table was refused");
+  exports.usePrefixIndex(500_000, Math.min(256, endpoints), 3650);
+  const hashes = exports.allocate(8 * PROMPT_BLOCKS);
+  const view = new BigUint64Array(exports.memory.buffer, hashes, PROMPT_BLOCKS);
+  for (let block = 0; block < PROMPT_BLOCKS; block++) view[block] = BigInt(block + 1) << 40n;
+  exports.setClock(1);
+  exports.setRequest(0, 0, 512 * PROMPT_BLOCKS, 0);
+  exports.setPrefix(hashes, PROMPT_BLOCKS, 7n);
+  exports.benchFlights(0, underWay, underWay);
+  const pick = spread((rounds) => exports.benchPick(0, rounds));
+  const flight = spread((rounds) => exports.benchFlights(0, rounds, underWay));
+  return { pick, flight };
+}
+
 /** The median of `measurePick`, in ns. */
 export function measurePickNs(endpoints: number): number {
   return measurePick(endpoints).median;
@@ -66,5 +104,10 @@ export function measureScan(bytes: number): Spread & { readonly bytes: number } 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const pickNs = Object.fromEntries([10, 100, 1000].map((count) => [count, measurePick(count)]));
   const scanUs = [1024, 16384, 225280].map(measureScan);
-  console.log(JSON.stringify({ pickNs, scanUs }, null, 2));
+  const flightsNs = Object.fromEntries(
+    (["epp", "lmetric", "sticky", "marginal-cost", "net-goodput"] as const).flatMap((profile) =>
+      [100, 1000].map((count) => [`${profile}, ${count} endpoints`, measureFlights(profile, count, 2000)]),
+    ),
+  );
+  console.log(JSON.stringify({ pickNs, flightsNs, scanUs }, null, 2));
 }
