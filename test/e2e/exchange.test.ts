@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { type Fleet, startFleet } from "../../controller/src/simulation/fleet.ts";
+import { request } from "./client.ts";
 import { Gateway, until } from "./harness.ts";
 import { post, RawConnection } from "./raw-connection.ts";
 
@@ -151,6 +152,30 @@ describe("prompts", () => {
     }
     const places = await placesOf(first, 0, TEXTS);
     assert.equal(places.length, TEXTS.length);
+  });
+
+  it("teach how fast the servers are, as the controller's page tells of each", async () => {
+    const body = JSON.stringify({
+      ...{ model: "m", prompt: "tell me more", max_tokens: 30, stream: true },
+      stream_options: { include_usage: true },
+    });
+    const POOL = 'namespace="default",name="test"';
+    const value = (page: string, metric: string) =>
+      Number(new RegExp(`^inference_picker_learned_${metric} (\\S+)$`, "m").exec(page)?.[1] ?? Number.NaN);
+    const page = await until("answers have taught", async () => {
+      const answers = await Promise.all(
+        [first, second].map(({ port }) => request(port, { path: PATH, body })),
+      );
+      for (const { status } of answers) assert.equal(status, 200);
+      const text = (await first.metrics()) ?? "";
+      return value(text, `answers\\{${POOL}\\}`) >= 20 && text;
+    });
+    for (const of of ["step", "context_token", "sequence", "prompt_token"]) {
+      assert.ok(value(page, `time_seconds\\{${POOL},of="${of}"\\}`) > 0, of);
+    }
+    assert.ok(value(page, `output_tokens\\{${POOL}\\}`) > 0);
+    assert.ok(value(page, `tokens_per_byte\\{${POOL}\\}`) > 0);
+    assert.equal(page.match(/^inference_picker_learned_slowness\{/gm)?.length, SERVERS);
   });
 
   it("leave the controller's secret on the feed: it is on no page", async () => {
