@@ -446,8 +446,8 @@ export const POOL_TERMS_STRIDE: u32 = 16;
 
 /*  LEARNED: what the sender has learned of a pool's endpoints; of all pools it knows, or of none in this report.
  *   0               8        12       16       20        24         28        32          36         40
- *  | FNV-1a of name | step   | context| sequence| prompt | output   | tokens  | observed  | reserved |
- *  | u64            | ms f32 | f32    | ms f32  | ms f32 | tokens   | a byte  | answers   |          |
+ *  | FNV-1a of name | step   | context| sequence| prompt | output   | tokens  | seen      | reserved |
+ *  | u64            | ms f32 | f32    | ms f32  | ms f32 | tokens   | a byte  | u32       |          |
  */
 export const LEARNED_POOL: u32 = 0;
 /** Time of a step whatever is in it, f32 ms; of each token of context; of each sequence; of each token of prompt. */
@@ -459,8 +459,8 @@ export const LEARNED_PROMPT_TOKEN_MS: u32 = 20;
 export const LEARNED_OUTPUT_TOKENS: u32 = 24;
 /** Tokens of a prompt for each of its bytes, f32 > 0. */
 export const LEARNED_TOKENS_PER_BYTE: u32 = 28;
-/** Answers that it was learned from, as many as count. */
-export const LEARNED_ANSWERS: u32 = 32;
+/** First tokens and answers that it was learned from. */
+export const LEARNED_OBSERVATIONS: u32 = 32;
 export const LEARNED_STRIDE: u32 = 40;
 
 /*  SPEEDS: of endpoints, together with LEARNED.  | id u64 | slowness f32 | reserved u32 | */

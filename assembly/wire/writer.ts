@@ -32,7 +32,7 @@ import {
   IDENTITY_NODE,
   IDENTITY_REFUSED,
   IDENTITY_STRIDE,
-  LEARNED_ANSWERS,
+  LEARNED_OBSERVATIONS,
   LEARNED_CONTEXT_TOKEN_MS,
   LEARNED_OUTPUT_TOKENS,
   LEARNED_POOL,
@@ -120,7 +120,7 @@ export function writeLearned(
   promptTokenMs: f64,
   outputTokens: f64,
   tokensPerByte: f64,
-  answers: f64,
+  observations: f64,
 ): void {
   memory.fill(row, 0, LEARNED_STRIDE);
   store<u64>(row + LEARNED_POOL, pool);
@@ -130,7 +130,7 @@ export function writeLearned(
   store<f32>(row + LEARNED_PROMPT_TOKEN_MS, <f32>promptTokenMs);
   store<f32>(row + LEARNED_OUTPUT_TOKENS, <f32>outputTokens);
   store<f32>(row + LEARNED_TOKENS_PER_BYTE, <f32>tokensPerByte);
-  store<u32>(row + LEARNED_ANSWERS, <u32>min<f64>(answers, u32.MAX_VALUE));
+  store<u32>(row + LEARNED_OBSERVATIONS, <u32>min<f64>(observations, u32.MAX_VALUE));
 }
 
 /** Writes a SPEEDS row. */

@@ -168,7 +168,7 @@ describe("prompts", () => {
       );
       for (const { status } of answers) assert.equal(status, 200);
       const text = (await first.metrics()) ?? "";
-      return value(text, `answers\\{${POOL}\\}`) >= 20 && text;
+      return value(text, `observations\\{${POOL}\\}`) >= 20 && text;
     });
     for (const of of ["step", "context_token", "sequence", "prompt_token"]) {
       assert.ok(value(page, `time_seconds\\{${POOL},of="${of}"\\}`) > 0, of);

@@ -300,7 +300,7 @@ test("what answers taught any worker is reported, once a second and not more oft
   const { learned } = reports.findLast((report) => report.learned !== undefined)!;
   const [pool] = learned!.pools;
   assert.equal(pool!.id, fnv1a64("default/a"));
-  assert.ok(pool!.answers >= 3, `${pool!.answers} answers`);
+  assert.ok(pool!.observations >= 3, `${pool!.observations} observations`);
   assert.ok(pool!.stepMs > 5.6, `${pool!.stepMs} ms, slower than the prior`);
   assert.deepEqual([...learned!.slowness.keys()].sort(), ADDRESSES.map((address) => fnv1a64(address)).sort());
   const sent = reports.length;
@@ -335,7 +335,7 @@ test("VMs that start after a trap know what was learned, though none of those th
   // The mean of answers is worked out anew when it is taken over, and now and then only while answers come.
   assert.deepEqual({ ...after, outputTokens: 0 }, { ...before, outputTokens: 0 });
   assert.ok(after.outputTokens < 256, `${after.outputTokens} tokens, of which 256 are what nobody knows`);
-  assert.ok(after.answers >= 5);
+  assert.ok(after.observations >= 5);
   rig.process.assertClean();
 });
 

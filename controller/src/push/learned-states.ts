@@ -6,7 +6,7 @@ interface State {
   readonly owner: object;
 }
 
-/** Means over the Envoys of what they have learned, each counted by the answers that it learned from. */
+/** Means over the Envoys of what they have learned, each counted by the observations that it learned from. */
 export class LearnedStates {
   private readonly states = new Map<string, State>();
 
@@ -22,12 +22,12 @@ export class LearnedStates {
   /** Of the pool of this id (FNV-1a of its name); undefined where no Envoy has learned anything. */
   poolOf(id: bigint): LearnedPool | undefined {
     const rows = [...this.states.values()].flatMap(({ learned }) =>
-      learned.pools.filter((pool) => pool.id === id && pool.answers > 0),
+      learned.pools.filter((pool) => pool.id === id && pool.observations > 0),
     );
-    const answers = rows.reduce((sum, row) => sum + row.answers, 0);
-    if (answers === 0) return undefined;
+    const observations = rows.reduce((sum, row) => sum + row.observations, 0);
+    if (observations === 0) return undefined;
     const mean = (read: (row: LearnedPool) => number) =>
-      rows.reduce((sum, row) => sum + read(row) * row.answers, 0) / answers;
+      rows.reduce((sum, row) => sum + read(row) * row.observations, 0) / observations;
     return {
       id,
       stepMs: mean((row) => row.stepMs),
@@ -36,7 +36,7 @@ export class LearnedStates {
       promptTokenMs: mean((row) => row.promptTokenMs),
       outputTokens: mean((row) => row.outputTokens),
       tokensPerByte: mean((row) => row.tokensPerByte),
-      answers,
+      observations,
     };
   }
 

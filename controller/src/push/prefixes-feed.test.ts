@@ -29,7 +29,7 @@ const LEARNED: LearnedPool = {
   promptTokenMs: 0.125,
   outputTokens: 100,
   tokensPerByte: 0.25,
-  answers: 10,
+  observations: 10,
 };
 
 function reportOf(node: string, over: object = {}): Uint8Array {
@@ -184,9 +184,9 @@ describe("prompts over the feed", () => {
     const learned = { pools: [LEARNED], slowness: new Map([[A, 2]]) };
     const one = await envoy("one", { learned });
     await envoy("two", {
-      learned: { pools: [{ ...LEARNED, stepMs: 4, answers: 30 }], slowness: new Map([[A, 3]]) },
+      learned: { pools: [{ ...LEARNED, stepMs: 4, observations: 30 }], slowness: new Map([[A, 3]]) },
     });
-    assert.deepEqual(feed.learned.poolOf(5n), { ...LEARNED, stepMs: 5, answers: 40 });
+    assert.deepEqual(feed.learned.poolOf(5n), { ...LEARNED, stepMs: 5, observations: 40 });
     assert.equal(feed.learned.slownessOf(A), 2.5);
     assert.equal(feed.learned.poolOf(6n), undefined);
     one.close();

@@ -26,7 +26,7 @@ const REPORT: Report = {
         promptTokenMs: 0.03125,
         outputTokens: 220.5,
         tokensPerByte: 0.25,
-        answers: 600,
+        observations: 600,
       },
     ],
     slowness: new Map([

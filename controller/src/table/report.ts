@@ -25,8 +25,8 @@ export interface LearnedPool {
   /** Mean of an answer. */
   readonly outputTokens: number;
   readonly tokensPerByte: number;
-  /** Answers that this was learned from, as many as count. */
-  readonly answers: number;
+  /** First tokens and answers that this was learned from. */
+  readonly observations: number;
 }
 
 export interface Learned {
@@ -132,7 +132,7 @@ function readLearned(reader: MessageReader): Learned | undefined {
       promptTokenMs: number(L.LEARNED_PROMPT_TOKEN_MS),
       outputTokens: number(L.LEARNED_OUTPUT_TOKENS),
       tokensPerByte: number(L.LEARNED_TOKENS_PER_BYTE),
-      answers: view.getUint32(row + L.LEARNED_ANSWERS, true),
+      observations: view.getUint32(row + L.LEARNED_OBSERVATIONS, true),
     };
   });
   const slowness = new Map<bigint, number>();
@@ -206,7 +206,7 @@ function writeLearned(writer: MessageWriter, { pools, slowness }: Learned): void
     view.setFloat32(row + L.LEARNED_PROMPT_TOKEN_MS, pool.promptTokenMs, true);
     view.setFloat32(row + L.LEARNED_OUTPUT_TOKENS, pool.outputTokens, true);
     view.setFloat32(row + L.LEARNED_TOKENS_PER_BYTE, pool.tokensPerByte, true);
-    writer.u32(row + L.LEARNED_ANSWERS, pool.answers, path);
+    writer.u32(row + L.LEARNED_OBSERVATIONS, pool.observations, path);
   });
   [...slowness].forEach(([id, factor], index) => {
     const row = writer.row(L.REPORT_SECTION_SPEEDS, index);

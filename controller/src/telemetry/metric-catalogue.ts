@@ -268,7 +268,11 @@ const CONTROLLER: readonly Metric[] = [
     POOL,
     "tokens of a prompt for each of its bytes, as the Envoys have learned it",
   ),
-  gauge("inference_picker_learned_answers", POOL, "answers that this was learned from, as many as count"),
+  gauge(
+    "inference_picker_learned_observations",
+    POOL,
+    "first tokens and answers that this was learned from, over all Envoys",
+  ),
   gauge(
     "inference_picker_learned_slowness",
     ENDPOINT,

@@ -218,7 +218,7 @@ function learnedGauges(registry: Registry, sources: MetricSources): void {
   }));
   ofPools("inference_picker_learned_output_tokens", (learned) => ({ "": learned.outputTokens }));
   ofPools("inference_picker_learned_tokens_per_byte", (learned) => ({ "": learned.tokensPerByte }));
-  ofPools("inference_picker_learned_answers", (learned) => ({ "": learned.answers }));
+  ofPools("inference_picker_learned_observations", (learned) => ({ "": learned.observations }));
   gauge(registry, "inference_picker_learned_slowness", (set) => {
     for (const pool of sources.rows()?.pools ?? []) {
       for (const row of pool.endpoints) {
