@@ -99,6 +99,20 @@ export const SECTIONS: readonly Section[] = [
     ],
   },
   {
+    name: "hashing",
+    title: "`net-goodput` and `sticky` by what is hashed of a prompt",
+    servers: SERVERS,
+    engine: "linear",
+    loads: KNEE_LOADS,
+    rows: [OURS, "sticky"].flatMap((policy) =>
+      [0, 32, 64, 128, 256].map((hashedBlocks) => ({
+        title: `${policy}, ${hashedBlocks / 2} KB`,
+        policy,
+        change: { hashedBlocks },
+      })),
+    ),
+  },
+  {
     name: "mixed",
     title: "Half of the servers 2.5 times slower",
     servers: MIXED_SERVERS,

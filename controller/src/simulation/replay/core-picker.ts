@@ -18,7 +18,7 @@ export interface CorePickerOptions {
   /** > 0 */
   readonly scrapeIntervalMs: number;
   /** Blocks of 512 bytes hashed of a prompt, ≥ 0. Default 256. */
-  readonly hashedBlocks?: number;
+  readonly hashedBlocks?: number | undefined;
   /** What the core takes a prompt's tokens to be. Default: its own estimate by bytes, four of which are a token. */
   readonly tokenEstimate?: ((asked: TraceRequest) => number) | undefined;
 }

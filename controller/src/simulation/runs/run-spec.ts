@@ -29,6 +29,8 @@ export interface RunSpec {
   readonly priorFactor?: number | undefined;
   /** Share by which the core takes each prompt's tokens wrong, evenly more or less, 0 to 1. Absent: it estimates by bytes. */
   readonly tokenError?: number | undefined;
+  /** Blocks of 512 bytes hashed of a prompt, 0 to 256. Absent: 256. */
+  readonly hashedBlocks?: number | undefined;
   /** Number of the request to explain; the first is 1. Absent: none. */
   readonly explain?: number | undefined;
 }

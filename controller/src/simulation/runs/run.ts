@@ -40,7 +40,7 @@ export async function executeRun(
   const cores = coresOf(spec, module);
   const core = cores[0]![0]!;
   const profile = { profile: policy, scorers };
-  const tokenEstimate = tokenEstimateOf(spec);
+  const known = { tokenEstimate: tokenEstimateOf(spec), hashedBlocks: spec.hashedBlocks };
   const load = new LoadSeries();
   let accessLog: AccessLogCounts | undefined;
   const requests = readWindow(window, (counts) => {
@@ -59,10 +59,9 @@ export async function executeRun(
   });
   const { outcomes, explanation } = await replay(requests, {
     ...(spec.envoys * spec.workers === 1
-      ? { core, profile, tokenEstimate }
+      ? { core, profile, ...known }
       : {
-          picker: (all) =>
-            new GatewayPicker(all, { cores, profile, scrapeIntervalMs, objectives, tokenEstimate }),
+          picker: (all) => new GatewayPicker(all, { cores, profile, scrapeIntervalMs, objectives, ...known }),
         }),
     hardware: hardwareOf(servers),
     endpoints: endpointsOf(servers),
