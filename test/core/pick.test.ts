@@ -108,14 +108,18 @@ test("the pick list is in order of score", () => {
 
 test("among equal scores fewer requests in flight come first, own, merged and remote together", () => {
   const remote = { requests: 2, uncachedTokens: 0, residentTokens: 0 };
-  const core = coreWith([
+  const rows = [
     endpoint(addressOf(0), { remote }),
     endpoint(addressOf(1)),
     endpoint(addressOf(2)),
     endpoint(addressOf(3)),
-  ]);
+  ];
+  const core = coreWith(rows);
   const { exports } = core;
   core.open(addressOf(1));
+  // Two tables later nobody has to guess what other Envoys did at the time of that pick.
+  for (const sequence of [2n, 3n])
+    assert.equal(core.decode(tableBytes([pool("ns/a", rows)], sequence), 0), L.ACCEPTED);
   exports.beginMerge();
   exports.mergeRow(endpoint(addressOf(2)).id, 3, 0, 0n);
   exports.endMerge();
