@@ -29,6 +29,9 @@ const PROMPT_ORDER: StaticArray<i32> = [
   ROLE_TEXT_1, ROLE_TEXT_2, ROLE_TEXT, ROLE_PROMPT, ROLE_INPUT, ROLE_MESSAGES,
 ];
 
+/** Of PROMPT_ORDER, the first that grows from turn to turn. */
+const FIRST_GROWING: i32 = 8;
+
 // One source, 24 bytes: its digest u64, the byte of the body at which it begins u32, its first block u32, blocks u32.
 const DIGEST: usize = 0;
 const START: usize = 8;
@@ -71,6 +74,14 @@ export class PromptChain {
   /** A source is being read. */
   @inline get isOpen(): bool {
     return this.open != NONE;
+  }
+
+  /** What grows from turn to turn begins before byte `offset` of the body. */
+  growsBefore(offset: u32): bool {
+    for (let place = FIRST_GROWING; place < SOURCE_COUNT; place++) {
+      if (this.counts(unchecked(PROMPT_ORDER[place]), offset)) return true;
+    }
+    return false;
   }
 
   /** The value of a source begins at `offset` of the body. */

@@ -1,8 +1,10 @@
 import { grown } from "../columns";
 import { PrefixIndex } from "../prefix/prefix_index";
 
-/** Blocks by which a server's count may differ from ours: its own blocks are other ones, and the chat template's text is in them. */
+/** Blocks by which a server's count may differ from ours: its own blocks are other ones, and the chat template's text is in them; … */
 const TOLERATED_BLOCKS: f64 = 2;
+/** … and the share by which it may, where the template orders the prompt in another way. */
+const TOLERATED_SHARE: f64 = 0.25;
 /** An endpoint that had less than it was believed to have is believed to have room for so much less … */
 const SHRINK: f64 = 0.05;
 /**
@@ -55,7 +57,8 @@ export class CacheRoom {
     if (unchecked(this.capacity[account]) == 0) this.setCapacity(account, <f64>index.capacityBlocks, index);
     const capacity = unchecked(this.capacity[account]);
     const room = unchecked(this.room[account]);
-    if (held + TOLERATED_BLOCKS < believed) unchecked((this.room[account] = room * (1 - SHRINK)));
+    if (held + TOLERATED_BLOCKS < believed * (1 - TOLERATED_SHARE))
+      unchecked((this.room[account] = room * (1 - SHRINK)));
     else if (held > 0) unchecked((this.room[account] = min<f64>(capacity, room + capacity * GROW)));
     if (Math.abs(unchecked(this.room[account]) - unchecked(this.told[account])) > capacity * TOLD) {
       this.tell(account, index);

@@ -38,8 +38,8 @@ export class Decision {
   /** Enough of the body was seen to decide before its end. Where usage may be asked for, `stream` matters too. */
   isReady(state: StreamState, pool: i32, scanner: RequestScanner): bool {
     if (!scanner.modelSeen) return false;
-    // Where the model comes behind a long prompt, tools and salt do too, and little else: the end is near.
-    if (scanner.chain.isOn && scanner.modelEnd > state.windowBytes) return false;
+    // Where the model comes behind the messages, tools and salt do too, and little else: the end is near.
+    if (scanner.chain.isOn && scanner.chain.growsBefore(scanner.modelStart)) return false;
     return scanner.streamSeen || !this.rewriter.mayWantUsage(state, pool, scanner);
   }
 

@@ -48,11 +48,12 @@ export class Prompt {
 }
 
 /**
- * What begins behind the body's window counts only where it is always read: where the model came behind it, the end was waited for.
+ * What begins behind the body's window counts only where it is always read: where the model came behind the messages, the end was waited for.
  * Otherwise it would depend on how the body was cut whether a prompt's tools are part of its hashes.
  */
 function certainBytes(state: StreamState, scanner: RequestScanner): u32 {
-  return scanner.modelSeen && scanner.modelEnd <= state.windowBytes ? state.windowBytes : u32.MAX_VALUE;
+  const isEndRead = !scanner.modelSeen || scanner.chain.growsBefore(scanner.modelStart);
+  return isEndRead ? u32.MAX_VALUE : state.windowBytes;
 }
 
 /** Without media, whose bytes say nothing of their tokens; of a body that is still arriving what its length announces. */
