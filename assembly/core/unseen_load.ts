@@ -89,5 +89,6 @@ function add(columns: StaticArray<f64>, at: i32, uncached: u32, resident: u32): 
 }
 
 function shareOf(own: f64, others: f64): f64 {
-  return min<f64>(MAX_SHARE, others / max<f64>(1, own));
+  // A root that had nothing in flight does not know its share.
+  return own > 0 ? min<f64>(MAX_SHARE, others / own) : 0;
 }
