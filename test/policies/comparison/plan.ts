@@ -61,6 +61,11 @@ export interface Section {
   readonly title: string;
   readonly servers: ServerMix;
   readonly engine: RunSpec["engine"];
+  /**
+   * The knee is that of equal servers, times this share, which is the pool's capacity. Absent: the section's servers have their own.
+   * Round robin fails half of the requests on unequal ones while the faster half is idle.
+   */
+  readonly kneeShare?: number;
   readonly loads: readonly number[];
   readonly rows: readonly Row[];
 }
@@ -114,8 +119,9 @@ export const SECTIONS: readonly Section[] = [
   },
   {
     name: "mixed",
-    title: "Half of the servers 2.5 times slower",
+    title: "Half of the servers 2.5 times slower, so that the pool is worth 0.7 of the equal one's rate",
     servers: MIXED_SERVERS,
+    kneeShare: 0.7,
     engine: "linear",
     loads: KNEE_LOADS,
     rows: rowsOf(ALL),

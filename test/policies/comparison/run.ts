@@ -11,7 +11,7 @@ import { availableParallelism } from "node:os";
 import { RunThreads } from "../../../controller/src/simulation/runs/run-threads.ts";
 import { coreModule } from "../../core/core.ts";
 import { kneeOf } from "./knee.ts";
-import { SECTIONS, type Section, specOf, type Traffic, trafficOf } from "./plan.ts";
+import { SECTIONS, SERVERS, type Section, specOf, type Traffic, trafficOf } from "./plan.ts";
 
 async function main(): Promise<void> {
   const asked = process.argv.slice(2);
@@ -34,10 +34,12 @@ async function main(): Promise<void> {
 
 async function table(threads: RunThreads, section: Section, traffic: Traffic): Promise<string> {
   const goodputOf = (window: Traffic["windows"][number]) => async (speed: number) => {
-    const spec = specOf(section, { title: "", policy: "round-robin" }, window, speed);
+    const knee = section.kneeShare === undefined ? section : { ...section, servers: SERVERS };
+    const spec = specOf(knee, { title: "", policy: "round-robin" }, window, speed);
     return (await threads.run(spec, () => {})).figures.goodputRatio;
   };
-  const knees = await Promise.all(traffic.windows.map((window) => kneeOf(goodputOf(window))));
+  const found = await Promise.all(traffic.windows.map((window) => kneeOf(goodputOf(window))));
+  const knees = found.map((speed) => speed * (section.kneeShare ?? 1));
   const rows = await Promise.all(
     section.rows.map(async (row) => {
       const cells = await Promise.all(
