@@ -1,4 +1,10 @@
-import { VALID_KV_BLOCKS, VALID_KV_BLOCK_TOKENS, VALID_REMOTE } from "../../wire/layout";
+import {
+  VALID_KV_BLOCKS,
+  VALID_KV_BLOCK_TOKENS,
+  VALID_QUEUED,
+  VALID_REMOTE,
+  VALID_RUNNING,
+} from "../../wire/layout";
 import { Flights, STEP_TOKENS } from "../flights/flights";
 import { PoolLearning } from "../learning/pool_learning";
 import { BASE, CONTEXT, PROMPT, SEQUENCE } from "../learning/step_model";
@@ -115,7 +121,13 @@ export class PickCosts {
       waiting += <f64>unchecked(table.rowRemoteUncached[row]);
       resident += <f64>unchecked(table.rowRemoteResident[row]);
     }
-    const requests = <f64>unchecked(context.inFlight[index]);
+    let requests = <f64>unchecked(context.inFlight[index]);
+    if (valid & (VALID_QUEUED | VALID_RUNNING)) {
+      const foreign = flights.foreign.requests(account);
+      requests += foreign;
+      resident += foreign * learned.promptTokens;
+      waiting += flights.foreign.waiting(account) * learned.promptTokens;
+    }
     const own = <f64>unchecked(ledger.requests[account]);
     const promptTokens = this.promptTokens;
     const cached = min<f64>(

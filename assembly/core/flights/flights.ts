@@ -16,6 +16,7 @@ import { VALID_REMOTE } from "../../wire/layout";
 import { CacheRoom } from "./cache_room";
 import { EndpointLoads } from "./endpoint_loads";
 import { Flight } from "./flight";
+import { ForeignLoad } from "./foreign_load";
 import { Journal } from "./journal";
 import { LONG, SHORT, Tolerances } from "./tolerances";
 
@@ -32,6 +33,7 @@ const MIN_NEW_TOKENS: u32 = 4;
 export class Flights {
   readonly ledger: Ledger;
   readonly loads: EndpointLoads = new EndpointLoads();
+  readonly foreign: ForeignLoad = new ForeignLoad();
   readonly learning: Learning;
   /** What those in flight can bear, by account. */
   readonly tolerances: Tolerances = new Tolerances();
@@ -84,12 +86,14 @@ export class Flights {
       this.learning.speeds.reset(account);
       this.learning.speeds.put(account, learned.meanLog);
       this.room.reset(account);
+      this.foreign.clear(account);
       const index = this.index;
       if (index != null) index.forget(account);
     }
     const cacheTokens = <f64>unchecked(table.rowKvBlocks[row]) * <f64>unchecked(table.rowKvBlockTokens[row]);
     this.room.setCapacity(account, cacheTokens / (PREFIX_BLOCK_BYTES * learned.ratios.of(0)), this.index);
     this.loads.readRemote(table, row, account);
+    this.foreign.read(table, row, account, this.ledger, unchecked(this.loads.remoteRequests[account]));
   }
 
   /** From now on prefixes are looked up and noted in `index`, which is empty. */
@@ -158,6 +162,7 @@ export class Flights {
     flight.isNoted = request.notesPrefix;
     this.isLookedUp = false;
     learned.prompts.add(flight.uncachedTokens, request.nowMs);
+    learned.sent(promptTokens);
     this.loads.touch(account, this.ledger, request.nowMs);
     this.ledger.open(account, flight.ledgerUncached, flight.ledgerResident);
     this.loads.send(account, flight.model);

@@ -7,6 +7,8 @@ import { StepModel } from "./step_model";
 import { TokenRatios } from "./token_ratios";
 
 const MAX_PACE_MS: f64 = 1e6;
+/** What one request counts for in the mean length of prompts. */
+const PROMPT_SHARE: f64 = 1 / 64;
 
 /** What a pool's requests have taught. */
 export class PoolLearning {
@@ -17,6 +19,8 @@ export class PoolLearning {
   readonly pace: RunningMedian = new RunningMedian();
   /** Prompt tokens to compute, of all endpoints. */
   readonly prompts: DecayedRate = new DecayedRate();
+  /** Mean length of a prompt, in tokens. */
+  promptTokens: f64 = 1000;
   readonly ratios: TokenRatios = new TokenRatios();
   /** What its flights can bear, in row 0: all together, wherever they are. */
   readonly tolerances: Tolerances = new Tolerances();
@@ -34,6 +38,11 @@ export class PoolLearning {
     this.id = id;
     this.tolerances.reserve(1);
     this.tolerances.clear(0, this.tpotMs);
+  }
+
+  /** A prompt of so many tokens went out. */
+  sent(promptTokens: f64): void {
+    this.promptTokens += PROMPT_SHARE * (promptTokens - this.promptTokens);
   }
 
   /** How long the first token of a prompt of so many tokens may take. */
