@@ -18,7 +18,7 @@ export class Ledger {
   /** Counts up with every change of the own columns: what to publish has changed when it has. */
   changes: u32 = 0;
   /** What others are taken to have sent since they were heard of. */
-  readonly unseen: UnseenLoad = new UnseenLoad();
+  private readonly unseen: UnseenLoad = new UnseenLoad();
 
   id: StaticArray<u64> = new StaticArray<u64>(0);
   requests: StaticArray<u32> = new StaticArray<u32>(0);
@@ -147,6 +147,21 @@ export class Ledger {
     return unchecked(this.residentTokens[account]) + unchecked(this.otherResident[account]);
   }
 
+  /** Requests that others are taken to have sent since; of other Envoys where what these have is `known` (VALID_REMOTE). */
+  unseenRequests(account: i32, known: bool): f64 {
+    return this.unseen.requests(account, <f64>unchecked(this.requests[account]), known);
+  }
+
+  /** Uncached prompt tokens of those. */
+  unseenUncached(account: i32, known: bool): f64 {
+    return this.unseen.uncached(account, <f64>unchecked(this.uncachedTokens[account]), known);
+  }
+
+  /** Prompt tokens of those. */
+  unseenResident(account: i32, known: bool): f64 {
+    return this.unseen.resident(account, <f64>unchecked(this.residentTokens[account]), known);
+  }
+
   /** Begins to collect what the other roots have in flight; the merged columns change at `endMerge`. */
   beginMerge(): void {
     for (let account = 0, count = this.accounts; account < count; account++) {
@@ -202,6 +217,11 @@ export class Ledger {
     this.mergeRequests = requests;
     this.mergeUncached = uncached;
     this.mergeResident = resident;
+    this.heardRoots();
+  }
+
+  /** The other roots have in flight what the merged columns say: `endMerge`, or what was collected is no other. */
+  heardRoots(): void {
     this.unseen.heardRoots(this.sumOf(this.requests), this.sumOf(this.otherRequests));
   }
 

@@ -93,8 +93,9 @@ export class PickContext {
     for (let index = 0, count = this.count; index < count; index++) {
       const row = unchecked(candidates[index]);
       const account = unchecked(table.rowAccount[row]);
-      let requests: u64 = <u64>ledger.total(account) + <u64>Math.round(ledger.unseen.requests(account));
-      if (unchecked(table.rowValid[row]) & VALID_REMOTE) requests += unchecked(table.rowRemoteRequests[row]);
+      const known = (unchecked(table.rowValid[row]) & VALID_REMOTE) != 0;
+      let requests: u64 = <u64>ledger.total(account) + <u64>Math.round(ledger.unseenRequests(account, known));
+      if (known) requests += unchecked(table.rowRemoteRequests[row]);
       unchecked((inFlight[index] = <u32>min<u64>(requests, u32.MAX_VALUE)));
     }
   }

@@ -291,7 +291,10 @@ export class Slots {
     }
     this.count = slot;
     this.live = live;
-    if (!changed) return false;
+    if (!changed) {
+      ledger.heardRoots();
+      return false;
+    }
     this.stale = false;
     ledger.endMerge();
     return true;

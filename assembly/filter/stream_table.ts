@@ -86,11 +86,17 @@ export class StreamTable {
     state.editor = null;
   }
 
+  /** A state that is not in the table is left alone. */
   remove(state: StreamState): void {
+    let hole = this.home(state.contextId);
+    while (true) {
+      const found = unchecked(this.states[hole]);
+      if (found == null) return;
+      if (found === state) break;
+      hole = (hole + 1) & this.mask;
+    }
     this.endBody(state);
     this.endAnswer(state);
-    let hole = this.home(state.contextId);
-    while (unchecked(this.states[hole]) !== state) hole = (hole + 1) & this.mask;
     unchecked((this.states[hole] = null));
     // Whoever probed past the hole moves back into it.
     let at = (hole + 1) & this.mask;

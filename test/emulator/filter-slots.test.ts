@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { endpointRow, filterModule, PICK_HEADER, picksOf, poolRow, Rig } from "./filter-rig.ts";
+import type { PickingRow } from "../../controller/src/table/rows.ts";
+import { endpointRow, filterModule, PICK_HEADER, picksOf, POOL_A, poolRow, Rig } from "./filter-rig.ts";
 import type { Vm } from "./host.ts";
 
 const MODULE = filterModule();
@@ -71,6 +72,36 @@ test("a root that takes over a lost slot's queue leaves it to the new owner", ()
     );
   }
   assert.equal(rig.deployment, newer);
+  rig.process.assertClean();
+});
+
+test("others that send nothing are not taken to have sent as much as this VM since they did", () => {
+  const picking: PickingRow = {
+    ttftBaseMs: 1000,
+    ttftPer1kTokensMs: 62.5,
+    tpotMs: 40,
+    objectiveHeaders: false,
+    subsetHeader: true,
+    subsetMetadata: false,
+    sessionAffinity: false,
+    classHeader: "",
+    classes: [],
+  };
+  const rig = new Rig(MODULE);
+  rig.push([poolRow({ picking, endpoints: POOL_A.slice(0, 2).map((address) => endpointRow(address)) })]);
+  const [first, second] = POOL_A as [string, string];
+  const sendTo = (thread: string, subset: string) =>
+    rig.send({ thread, headers: [["x-gateway-destination-endpoint-subset", subset]] });
+  sendTo("worker-0", first);
+  for (let i = 0; i < 3; i++) sendTo("worker-1", second);
+  rig.process.advance(200);
+  sendTo("worker-0", first);
+  rig.process.advance(200);
+  assert.equal(
+    picksOf(rig.send({ thread: "worker-0" }))[0],
+    first,
+    "two in flight there, three at the other",
+  );
   rig.process.assertClean();
 });
 

@@ -114,10 +114,11 @@ export class PickCosts {
     const sequenceMs = factor * unchecked(theta[SEQUENCE]);
     const baseMs = factor * unchecked(theta[BASE]);
     const ledger = flights.ledger;
-    let waiting = <f64>ledger.totalUncached(account) + ledger.unseen.uncached(account);
-    let resident = <f64>ledger.totalResident(account) + ledger.unseen.resident(account);
     const valid = unchecked(table.rowValid[row]);
-    if (valid & VALID_REMOTE) {
+    const known = (valid & VALID_REMOTE) != 0;
+    let waiting = <f64>ledger.totalUncached(account) + ledger.unseenUncached(account, known);
+    let resident = <f64>ledger.totalResident(account) + ledger.unseenResident(account, known);
+    if (known) {
       waiting += <f64>unchecked(table.rowRemoteUncached[row]);
       resident += <f64>unchecked(table.rowRemoteResident[row]);
     }
