@@ -97,6 +97,59 @@ test("answers teach the pool's coefficients, its tokens by bytes and its answers
   assert.ok(Math.abs(learned[9]! - 0.25) < 0.01, `${learned[9]} tokens a byte`);
 });
 
+/** Answers of which every `burstEvery`-th comes whole a ms after its first token, and the others at 8 ms a token; ms of a step learned. */
+function learnedOfBursts(burstEvery: number): number {
+  const flying = new Flying("net-goodput", 1);
+  const { exports } = flying.core;
+  for (let at = 1; at <= 1000; at++) {
+    const flight = flying.send({ promptTokens: 100 }, 0);
+    flying.at(flying.nowMs + 100);
+    exports.flightFirstToken(flight);
+    flying.at(flying.nowMs + (at % burstEvery === 0 ? 1 : 99 * 8));
+    exports.flightFinish(flight, 100, 100, 0);
+  }
+  return flying.learned()[0]!;
+}
+
+test("answers that something on the way delivers at once do not pass for a fast server's", () => {
+  const usual = learnedOfBursts(2000);
+  for (const burstEvery of [20, 5]) {
+    const stepMs = learnedOfBursts(burstEvery);
+    assert.ok(Math.abs(stepMs / usual - 1) < 0.05, `${stepMs} ms a step, without bursts ${usual}`);
+  }
+});
+
+test("an answer that comes in two bursts counts as one fast answer, not as the surest of all", () => {
+  const flying = new Flying("net-goodput", 1);
+  const { exports } = flying.core;
+  for (let at = 1; at <= 1000; at++) {
+    const flight = flying.send({ promptTokens: 100 }, 0);
+    flying.at(flying.nowMs + 100);
+    exports.flightFirstToken(flight);
+    flying.at(flying.nowMs + 99 * (at % 10 === 0 ? 1.2 : 8));
+    exports.flightFinish(flight, 100, 100, 0);
+  }
+  const stepMs = flying.learned()[0]!;
+  assert.ok(stepMs > 6.5, `${stepMs} ms a step`);
+});
+
+test("a count of two thousand million tokens teaches nothing, and what was learned can be handed on", () => {
+  const flying = new Flying("net-goodput", 2);
+  serve(flying, 100, () => 1);
+  const before = flying.learned();
+  const flight = flying.send({ promptTokens: 1000 }, 0);
+  flying.at(flying.nowMs + 30);
+  flying.core.exports.flightFirstToken(flight);
+  const taught = flying.learned();
+  flying.at(flying.nowMs + 1000);
+  flying.core.exports.flightFinish(flight, 1000, 2_000_000_000, 0);
+  assert.equal(flying.learned()[8], before[8]);
+  assert.deepEqual(flying.learned().slice(0, 4), taught.slice(0, 4));
+  const bytes = flying.more.writeState(flying.scratch, 1 << 17);
+  const other = new Flying("net-goodput", 2);
+  assert.equal(other.more.readState(other.put(flying.bytesAt(bytes)), bytes), 1);
+});
+
 test("half of the endpoints are known to be slower, and get fewer requests", () => {
   const flying = new Flying("net-goodput", 4);
   serve(flying, 400, (row) => (row % 2 === 0 ? 1 : 2.5));

@@ -4,6 +4,7 @@ import { Ledger } from "../ledger";
 import { Table } from "../table";
 import { EndpointSpeeds, MAX_LOG } from "./endpoint_speeds";
 import { ANSWER, FIRST_TOKEN, Observation } from "./observation";
+import { MAX_ANSWER_TOKENS } from "./output_lengths";
 import { PoolLearning } from "./pool_learning";
 import { StateBytes } from "./state_bytes";
 import { PROMPT } from "./step_model";
@@ -18,7 +19,7 @@ const MIN_PROMPT_TOKENS: f64 = 500;
 const MIN_OUTPUT_TOKENS: f64 = 6;
 /** Tokens of an answer from which on it has its full weight. */
 const FULL_OUTPUT_TOKENS: f64 = 50;
-/** Expected error of a row, as a share of what was observed. */
+/** Expected error of a row, as a share of what was observed or expected, whichever is more. */
 const FIRST_TOKEN_NOISE: f64 = 0.5;
 const ANSWER_NOISE: f64 = 0.2;
 /** What a first token says of its endpoint's speed, against an answer: the ratio of the noises, squared. */
@@ -95,11 +96,14 @@ export class Learning {
 
   private takeAnswer(pool: PoolLearning, seen: Observation): void {
     const tokens = seen.outputTokens;
+    if (tokens > MAX_ANSWER_TOKENS) return;
     if (tokens > 0) pool.lengths.add(tokens);
     if (seen.promptBytes > 0 && seen.promptTokens > 0) {
       pool.ratios.add(seen.model, seen.promptBytes, seen.promptTokens);
     }
     if (!(seen.observedMs > 0) || tokens < MIN_OUTPUT_TOKENS) return;
+    // Delivered at once by whatever is between, and no pace of the endpoint's.
+    if (seen.observedMs < pool.steps.least(seen.features)) return;
     pool.pace.add(seen.observedMs);
     const weight = min<f64>(1, tokens / FULL_OUTPUT_TOKENS);
     this.fit(pool, seen, ANSWER_NOISE / Math.sqrt(weight), weight);
@@ -167,13 +171,16 @@ export class Learning {
     return !bytes.failed;
   }
 
-  /** `noise` as a share of what was observed. */
+  /**
+   * `noise` as a share of what was observed, or of what was expected where that is more: as a share of the observed alone, an
+   * answer that came in a few bursts would be the surest of all.
+   */
   private fit(pool: PoolLearning, seen: Observation, noise: f64, weight: f64): void {
     const expectedMs = pool.steps.expected(seen.features);
     const account = this.ledger.find(seen.endpoint);
     const factor = account >= 0 ? this.factorOf(pool, account) : 1;
     const observedMs = seen.observedMs / factor;
-    pool.steps.learn(seen.features, observedMs, noise * observedMs);
+    pool.steps.learn(seen.features, observedMs, noise * max<f64>(observedMs, expectedMs));
     if (account >= 0) pool.moveLog(this.speeds.learn(account, Math.log(observedMs / expectedMs), weight));
   }
 

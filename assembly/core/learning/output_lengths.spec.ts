@@ -1,4 +1,6 @@
+import { addressOf } from "../../wire/bytes";
 import { OutputLengths } from "./output_lengths";
+import { StateBytes } from "./state_bytes";
 
 describe("OutputLengths", () => {
   test("begins with a mean of 256 tokens that an answer's length so far does not change", () => {
@@ -28,6 +30,22 @@ describe("OutputLengths", () => {
     // What is expected is worked out anew after every 20.
     for (let answer = 0; answer < 620; answer++) lengths.add(20);
     expect(lengths.mean).toBeLessThan(30);
+  });
+
+  test("does not believe in an answer of two thousand million tokens, and writes nothing that it would not read", () => {
+    const lengths = new OutputLengths();
+    lengths.add(2e9);
+    lengths.add(0.5);
+    const state = new StaticArray<u8>(4096);
+    const bytes = new StateBytes();
+    bytes.open(addressOf<u8>(state), 4096);
+    lengths.write(bytes);
+    const other = new OutputLengths();
+    bytes.open(addressOf<u8>(state), 4096);
+    other.read(bytes);
+    expect(bytes.failed).toBe(false);
+    expect(other.mean).toBeGreaterThan(40000);
+    expect(other.mean).toBeLessThan(50000, "a million among 22 with the prior");
   });
 
   test("is positive and finite for any length", () => {

@@ -13,7 +13,8 @@ const OCTAVE_STEPS: i32 = 4;
 const FIRST_OCTAVE: i32 = 8;
 const POINTS: i32 = OCTAVES * OCTAVE_STEPS + 1;
 
-const MAX_TOKENS: f64 = 1e9;
+/** Tokens that no answer has more of: contexts end far below. A count beyond is an error or a lie, and one would outweigh all others. */
+export const MAX_ANSWER_TOKENS: f64 = 1e6;
 
 /** How long answers are, in tokens: of the last ones, with a prior. */
 export class OutputLengths {
@@ -32,9 +33,9 @@ export class OutputLengths {
     return unchecked(this.table[0]);
   }
 
-  /** An answer ended with so many tokens, > 0. */
+  /** An answer ended with so many tokens, > 0 and at most MAX_ANSWER_TOKENS. */
   add(tokens: f64): void {
-    unchecked((this.samples[this.next] = <f32>tokens));
+    unchecked((this.samples[this.next] = <f32>max<f64>(1, min<f64>(MAX_ANSWER_TOKENS, tokens))));
     this.next = this.next + 1 == SAMPLES ? 0 : this.next + 1;
     this.count = min<i32>(SAMPLES, this.count + 1);
     // The first answers say the most.
@@ -64,7 +65,7 @@ export class OutputLengths {
     const count = <i32>bytes.number(0, SAMPLES);
     const isBetter = count > this.count;
     for (let sample = 0; sample < count && !bytes.failed; sample++) {
-      const tokens = bytes.short(1, MAX_TOKENS);
+      const tokens = bytes.short(1, MAX_ANSWER_TOKENS);
       if (isBetter) this.samples[sample] = tokens;
     }
     if (!isBetter || bytes.failed) return;

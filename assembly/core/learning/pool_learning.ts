@@ -64,7 +64,7 @@ export class PoolLearning {
   write(bytes: StateBytes): void {
     this.steps.write(bytes);
     this.lengths.write(bytes);
-    bytes.putNumber(this.pace.value);
+    bytes.putNumber(min<f64>(this.pace.value, MAX_PACE_MS));
     this.ratios.write(bytes);
   }
 

@@ -57,6 +57,13 @@ export class StepModel {
     return sum;
   }
 
+  /** ms that the features take at least: no coefficients within their bounds expect less. */
+  least(features: StaticArray<f64>): f64 {
+    let sum: f64 = 0;
+    for (let at = 0; at < COEFFICIENTS; at++) sum += unchecked(this.prior[at] * features[at]);
+    return sum / MAX_FACTOR;
+  }
+
   /** Standard deviation of a coefficient, as far as the fit knows. */
   deviation(coefficient: i32): f64 {
     return Math.sqrt(max<f64>(0, this.covariance[coefficient * COEFFICIENTS + coefficient]));

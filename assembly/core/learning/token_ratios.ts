@@ -1,3 +1,4 @@
+import { grown } from "../columns";
 import { IdMap } from "../id_map";
 import { StateBytes } from "./state_bytes";
 
@@ -7,13 +8,18 @@ export const PRIOR_TOKENS_PER_BYTE: f64 = 0.25;
 const PRIOR_BYTES: f64 = 4096;
 /** An answer takes this share of what was known before it. */
 const DECAY: f64 = 0.02;
-/** Models remembered; beyond, all are learned anew: only names that come and go get this far. */
+/**
+ * A prompt counts for so many times the bytes of a mean one at most, or for as many as the prior: clients choose how long theirs are, and
+ * a server that cuts a huge one off says little of its bytes.
+ */
+const MAX_SHARE: f64 = 4;
+/** Models remembered; beyond, each is learned anew: only names that come and go get this far. */
 const MAX_MODELS: i32 = 1024;
 /** No tokenizer is outside: a token has a quarter of a byte to 64 bytes. */
 const MIN_RATIO: f64 = 1 / 64;
 const MAX_RATIO: f64 = 4;
 
-/** Models written for a new root, those met last. */
+/** Models written for a new root: all of them together, and those met last. */
 const MAX_WRITTEN: i32 = 64;
 const MAX_BYTES: f64 = 1e15;
 
@@ -23,14 +29,10 @@ const ANY_MODEL: u64 = 0;
 /** How many tokens a prompt's byte is, by model (`nameHash`; 0: unknown), as usage has told. */
 export class TokenRatios {
   private readonly places: IdMap = new IdMap();
-  private readonly bytes: StaticArray<f64> = new StaticArray<f64>(MAX_MODELS);
-  private readonly tokens: StaticArray<f64> = new StaticArray<f64>(MAX_MODELS);
-  private readonly ids: StaticArray<u64> = new StaticArray<u64>(MAX_MODELS);
+  private bytes: StaticArray<f64> = new StaticArray<f64>(0);
+  private tokens: StaticArray<f64> = new StaticArray<f64>(0);
+  private ids: StaticArray<u64> = new StaticArray<u64>(0);
   private count: i32 = 0;
-
-  constructor() {
-    this.places.clear(MAX_MODELS);
-  }
 
   /** A model that nothing is known of is taken for the mean of the others. */
   of(model: u64): f64 {
@@ -44,19 +46,24 @@ export class TokenRatios {
   /** A prompt of so many bytes had so many tokens, both > 0. */
   add(model: u64, bytes: f64, tokens: f64): void {
     const ratio = tokens / bytes;
-    if (!(ratio >= MIN_RATIO && ratio <= MAX_RATIO)) return;
-    this.learn(model, bytes, tokens);
-    if (model != ANY_MODEL) this.learn(ANY_MODEL, bytes, tokens);
+    if (!(bytes >= 1 && ratio >= MIN_RATIO && ratio <= MAX_RATIO)) return;
+    this.learn(ANY_MODEL, bytes, ratio);
+    if (model != ANY_MODEL) this.learn(model, bytes, ratio);
   }
 
   write(bytes: StateBytes): void {
-    const ids = this.ids;
     const written = min<i32>(this.count, MAX_WRITTEN);
     bytes.putNumber(written);
-    for (let place = this.count - written; place < this.count; place++) {
-      bytes.putId(ids[place]);
-      bytes.putNumber(this.bytes[place]);
-      bytes.putNumber(this.tokens[place]);
+    const any = this.places.get(ANY_MODEL);
+    let left = written;
+    if (any >= 0) {
+      this.writePlace(bytes, any);
+      left--;
+    }
+    for (let place = this.count - 1; left > 0; place--) {
+      if (unchecked(this.ids[place]) == ANY_MODEL) continue;
+      this.writePlace(bytes, place);
+      left--;
     }
   }
 
@@ -67,24 +74,49 @@ export class TokenRatios {
       const model = bytes.id();
       const sizes = bytes.number(1, MAX_BYTES);
       const tokens = bytes.number(sizes * MIN_RATIO * 0.99, sizes * MAX_RATIO * 1.01);
-      if (!bytes.failed && this.places.get(model) < 0) this.learn(model, sizes, tokens);
+      if (!bytes.failed && this.places.get(model) < 0) this.put(this.meet(model), sizes, tokens);
     }
   }
 
-  private learn(model: u64, bytes: f64, tokens: f64): void {
+  private writePlace(bytes: StateBytes, place: i32): void {
+    bytes.putId(this.ids[place]);
+    bytes.putNumber(this.bytes[place]);
+    bytes.putNumber(this.tokens[place]);
+  }
+
+  private learn(model: u64, bytes: f64, ratio: f64): void {
     let place = this.places.get(model);
-    if (place < 0) {
-      if (this.count == MAX_MODELS) {
-        this.places.clear(MAX_MODELS);
-        this.count = 0;
-      }
-      place = this.count++;
-      unchecked((this.ids[place] = model));
-      unchecked((this.bytes[place] = 0));
-      unchecked((this.tokens[place] = 0));
-      this.places.put(model, place);
+    if (place < 0) place = this.meet(model);
+    const known = unchecked(this.bytes[place]);
+    // After many answers `known` is 1 / DECAY times the mean of their bytes.
+    const counted = min<f64>(bytes, max<f64>(PRIOR_BYTES, MAX_SHARE * DECAY * known));
+    this.put(
+      place,
+      known * (1 - DECAY) + counted,
+      unchecked(this.tokens[place]) * (1 - DECAY) + ratio * counted,
+    );
+  }
+
+  private put(place: i32, bytes: f64, tokens: f64): void {
+    unchecked((this.bytes[place] = bytes));
+    unchecked((this.tokens[place] = tokens));
+  }
+
+  /** A place for a model that has none. */
+  private meet(model: u64): i32 {
+    if (this.count == MAX_MODELS) {
+      const any = this.places.get(ANY_MODEL);
+      this.places.clear(0);
+      this.count = 0;
+      if (any >= 0) this.put(this.meet(ANY_MODEL), unchecked(this.bytes[any]), unchecked(this.tokens[any]));
     }
-    unchecked((this.bytes[place] += bytes - this.bytes[place] * DECAY));
-    unchecked((this.tokens[place] += tokens - this.tokens[place] * DECAY));
+    const place = this.count++;
+    this.ids = grown<u64>(this.ids, this.count);
+    this.bytes = grown<f64>(this.bytes, this.count);
+    this.tokens = grown<f64>(this.tokens, this.count);
+    unchecked((this.ids[place] = model));
+    this.put(place, 0, 0);
+    this.places.put(model, place);
+    return place;
   }
 }
