@@ -74,7 +74,7 @@ test("a retry moves a flight with all that it counts, but to no account that is 
 test("what was sent somewhere is believed to be there, under its seed alone, until the endpoint restarts", () => {
   const flying = new Flying("net-goodput", 3);
   const asked = { promptTokens: 1280, blocks: chain(10) };
-  flying.core.exports.flightAbandon(flying.send(asked, 2));
+  flying.compute(flying.send(asked, 2));
   flying.pick(asked);
   assert.equal(flying.terms(2)[7], 1279, "all but the last token");
   assert.equal(flying.terms(0)[7], 0);
@@ -85,6 +85,32 @@ test("what was sent somewhere is believed to be there, under its seed alone, unt
   flying.more.endpointRestarted(flying.account(2));
   flying.pick(asked);
   assert.equal(flying.terms(2)[7], 0);
+});
+
+test("an endpoint that fails before the first token is not believed to hold more of the prompt than before", () => {
+  const flying = new Flying("net-goodput", 3);
+  const asked = { promptTokens: 1280, blocks: chain(10) };
+  flying.compute(flying.send({ promptTokens: 512, blocks: chain(4) }, 2));
+  flying.core.exports.flightAbandon(flying.send(asked, 2));
+  flying.core.exports.flightAbandon(flying.send(asked, 1));
+  const retried = flying.send(asked, 0);
+  flying.more.flightMove(retried, flying.account(1));
+  flying.pick(asked);
+  assert.deepEqual(
+    [0, 1, 2].map((row) => Math.round(flying.terms(row)[7]!)),
+    [0, 1279, 512],
+    "what failed, what a retry led to, and what was computed for another request",
+  );
+});
+
+test("a client that leaves before its first token takes nothing from others who got theirs of the same prompt", () => {
+  const flying = new Flying("net-goodput", 2);
+  const asked = { promptTokens: 1280, blocks: chain(10) };
+  const [left, other] = [flying.send(asked, 0), flying.send(asked, 0)];
+  flying.compute(other);
+  flying.core.exports.flightAbandon(left);
+  flying.pick(asked);
+  assert.equal(flying.terms(0)[7], 1279);
 });
 
 test("answers teach the pool's coefficients, its tokens by bytes and its answers' length", () => {

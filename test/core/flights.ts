@@ -76,6 +76,12 @@ export class Flying {
     return { row, flight: this.core.exports.openFlight(0, row) };
   }
 
+  /** The flight's prompt is computed, and then it breaks off: it leaves nothing but its prompt. */
+  compute(flight: number): void {
+    this.core.exports.flightFirstToken(flight);
+    this.core.exports.flightAbandon(flight);
+  }
+
   at(nowMs: number): void {
     this.nowMs = nowMs;
     this.core.exports.setClock(nowMs);

@@ -60,7 +60,7 @@ for (const { name, queued, kvUsed, held, scores } of EPP_CASES) {
     assert.equal(flying.core.decode(tableBytes([pool("ns/a", rows, { profile: "epp" })], 2n), 1000), 0);
     const { exports } = flying.core;
     for (const [row, blocks] of held.entries()) {
-      exports.flightAbandon(flying.send({ promptTokens: 128 * blocks, blocks: chain(blocks) }, row));
+      flying.compute(flying.send({ promptTokens: 128 * blocks, blocks: chain(blocks) }, row));
     }
     const [best] = flying.pick({ promptTokens: 1280, blocks: chain(10) });
     for (const [row, score] of scores.entries()) {
@@ -76,7 +76,7 @@ for (const profile of PREFIX_POLICIES) {
     for (let talk = 0; talk < 30; talk++) {
       const blocks = chain(40, 1000 * talk);
       const first = flying.go({ promptTokens: 5120, blocks });
-      flying.core.exports.flightAbandon(first.flight);
+      flying.compute(first.flight);
       const turn = { promptTokens: 5632, blocks: [...blocks, ...chain(4, 1000 * talk + 500)] };
       assert.equal(flying.pick(turn)[0], first.row, `conversation ${talk}`);
     }
@@ -114,7 +114,7 @@ test("lmetric sends a prefix that everybody asks for elsewhere now and then, so 
   const rows = new Set<number>();
   for (let at = 0; at < 60; at++) {
     const { row, flight } = flying.go(CONVERSATION);
-    flying.core.exports.flightAbandon(flight);
+    flying.compute(flight);
     rows.add(row);
   }
   assert.equal(rows.size, 4);
@@ -123,7 +123,7 @@ test("lmetric sends a prefix that everybody asks for elsewhere now and then, so 
 test("lmetric keeps a prefix where it is when it is asked for no more than its endpoints are of all", () => {
   const flying = new Flying("lmetric", 4);
   const { row, flight } = flying.go(CONVERSATION);
-  flying.core.exports.flightAbandon(flight);
+  flying.compute(flight);
   for (let at = 0; at < 60; at++) {
     for (let other = 0; other < 7; other++)
       flying.pick({ promptTokens: 2000, blocks: chain(10, 9000 + 100 * other) });

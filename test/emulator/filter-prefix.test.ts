@@ -57,7 +57,7 @@ class Traffic {
     const [best] = picksOf(stream);
     assert.ok(best !== undefined, `refused: ${stream.localResponse?.status ?? "no pick"}`);
     stream.respond([[":status", "200"]], false);
-    stream.respondBody('{"object":"chat.completion"}', true);
+    stream.respondBody('{"usage":{"prompt_tokens":900,"completion_tokens":4,"total_tokens":904}}', true);
     stream.finish();
     return best;
   }

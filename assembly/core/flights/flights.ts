@@ -178,6 +178,7 @@ export class Flights {
     if (account == from) return true;
     if (account >= 0 && account < this.loads.count) this.loads.touch(account, this.ledger, nowMs);
     if (!this.ledger.move(from, account, flight.ledgerUncached, flight.ledgerResident)) return false;
+    this.unnote(flight);
     this.leave(flight);
     this.arrive(flight, account, nowMs);
     flight.isMoved = true;
@@ -250,7 +251,8 @@ export class Flights {
     if (promptTokens > 0) seen.promptTokens = <f64>promptTokens;
     if (flight.promptBytes > 0) seen.promptBytes = <f64>flight.promptBytes;
     this.describeAnswer(seen, flight, tokens, nowMs);
-    if (promptTokens > 0 && cachedTokens >= 0) this.correct(flight, <f64>promptTokens, <f64>cachedTokens);
+    if (promptTokens > 0 && cachedTokens >= 0)
+      this.correct(flight, <f64>promptTokens, <f64>cachedTokens, nowMs);
     this.tell(seen, nowMs);
     this.close(flight);
   }
@@ -259,7 +261,20 @@ export class Flights {
   abandon(flight: Flight, nowMs: f64): void {
     if (flight.account < 0) return;
     this.loads.touch(flight.account, this.ledger, nowMs);
+    this.unnote(flight);
     this.close(flight);
+  }
+
+  /**
+   * An endpoint that failed before the first token computed nothing: what it was believed to hold of the prompt before is left, else one that
+   * fails fast would keep the prompts that it drew. Where it gave others their first token meanwhile it does not fail, and
+   * they may have had the same prompt. Other roots are not told.
+   */
+  private unnote(flight: Flight): void {
+    const index = this.index;
+    if (index == null || flight.firstMs >= 0 || !flight.isNoted || flight.isMoved) return;
+    if (flight.sinceOpened.prefilled(this.loads, flight.account) > 0) return;
+    index.truncate(flight.account, flight.hashes, flight.cachedBlocks, flight.blocks, flight.seed);
   }
 
   /** Brings every endpoint's sums up to now, since what others have in flight changes between own events. */
@@ -334,12 +349,12 @@ export class Flights {
   }
 
   /** Compares what the endpoint was believed to hold of the prompt with what it says that it held. */
-  private correct(flight: Flight, promptTokens: f64, cachedTokens: f64): void {
+  private correct(flight: Flight, promptTokens: f64, cachedTokens: f64, nowMs: f64): void {
     const promptBytes = <f64>flight.promptBytes;
     // Of a prompt with media the bytes say nothing of tokens; after a retry it was another endpoint that was believed in.
     if (flight.isMoved || <f64>flight.cachedBlocks * PREFIX_BLOCK_BYTES > promptBytes) return;
     const held = (cachedTokens * promptBytes) / (promptTokens * PREFIX_BLOCK_BYTES);
-    this.room.correct(flight.account, flight.cachedBlocks, held, this.index);
+    this.room.correct(flight.account, flight.cachedBlocks, held, nowMs, this.index);
   }
 
   /** Own and other roots learn from a request. */

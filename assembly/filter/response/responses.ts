@@ -199,7 +199,7 @@ export class Responses {
     if (flight != null) flights.progress(flight, reader.contentEvents, this.vm.tickedMs);
   }
 
-  /** The flight is over. Only an answer that came whole and well, and that tells how long it was, teaches anything. */
+  /** The flight is over. Only an answer that came whole and well teaches anything. */
   private land(state: StreamState, nowMs: f64): void {
     const flight = state.flight;
     if (flight == null) return;
@@ -208,7 +208,7 @@ export class Responses {
     const tokens =
       outcome.completionTokens >= 0 ? outcome.completionTokens : outcome.estimatedCompletionTokens;
     const isWell = state.answer == null && outcome.cause == CAUSE_COMPLETE && outcome.status == STATUS_OK;
-    if (!isWell || tokens < 0) this.vm.flights.abandon(flight, nowMs);
+    if (!isWell) this.vm.flights.abandon(flight, nowMs);
     else this.vm.flights.finish(flight, nowMs, outcome.promptTokens, tokens, outcome.cachedTokens);
   }
 
