@@ -87,7 +87,12 @@ export async function startController(settings: Settings, deps: ControllerDeps):
     };
     const accounts = new AccountsTotals(nowMs);
     const epoch = BigInt(Math.floor(deps.wallMs()));
-    const secret = new PrefixSecret({ nowMs, draw: () => randomBytes(8).readBigUInt64LE(), epoch });
+    const secret = new PrefixSecret({
+      nowMs,
+      wallMs: deps.wallMs,
+      draw: () => randomBytes(8).readBigUInt64LE(),
+      epoch,
+    });
     const feed = new FeedServer({
       nowMs,
       setTimer,

@@ -1,3 +1,4 @@
+import { MAX_OBJECTIVE_MS } from "../../assembly/wire/layout.ts";
 import { PickerError } from "./errors.ts";
 import type { TtftObjective } from "./model.ts";
 
@@ -5,6 +6,21 @@ const DURATION = String.raw`(\d+(?:\.\d+)?)(ms|s)`;
 const ALONE = new RegExp(`^${DURATION}$`);
 const WITH_SLOPE = new RegExp(`^${DURATION}(?:\\+${DURATION}/1k)?$`);
 const MS_OF = { ms: 1, s: 1000 } as const;
+
+/** No objective is below this: far below what any server can do, and above what an f32 rounds to 0. */
+export const MIN_OBJECTIVE_MS = 1e-6;
+/** For messages. */
+export const OBJECTIVE_BOUNDS = `from ${MIN_OBJECTIVE_MS.toFixed(6)}ms to ${MAX_OBJECTIVE_MS / 1000}s`;
+
+/** Whether a table can carry it. */
+export function isObjectiveMs(ms: number): boolean {
+  return ms >= MIN_OBJECTIVE_MS && ms <= MAX_OBJECTIVE_MS;
+}
+
+/** Whether a table can carry it; the slope may be 0. */
+export function isTtftObjective({ baseMs, perThousandMs }: TtftObjective): boolean {
+  return isObjectiveMs(baseMs) && (perThousandMs === 0 || isObjectiveMs(perThousandMs));
+}
 
 /** What the two forms are, for messages. */
 export const TTFT_FORM = "a duration, or one that grows, such as 1s+62.5ms/1k";

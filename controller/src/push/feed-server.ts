@@ -89,6 +89,8 @@ export class FeedServer {
   private tablesSkipped = 0;
   private prefixesRefused = 0;
   private prefixMessages = 0n;
+  /** With which the keys are made that the relay keeps. */
+  private relayedSecret: bigint | undefined;
   /** Undefined: no relay is due. */
   private cancelRelay: (() => void) | undefined;
 
@@ -247,19 +249,33 @@ export class FeedServer {
   private hearPrefixes(stream: FeedStream, bytes: Uint8Array): void {
     const message = decodePrefixes(bytes);
     const secret = this.deps.secret?.value;
+    // What is kept was made with the secret before it.
+    if (secret !== this.relayedSecret) this.relay.clear();
+    this.relayedSecret = secret;
     if (secret === undefined || message.tag !== secretTag(secret)) {
       this.relay.dropped += message.records.length;
       return;
     }
     this.relay.add(stream.node, message);
+    this.scheduleRelay();
+  }
+
+  private scheduleRelay(): void {
     this.cancelRelay ??= this.deps.setTimer(() => {
       this.cancelRelay = undefined;
-      this.passPrefixesOn(secretTag(secret));
+      this.passPrefixesOn();
     }, RELAY_EVERY_MS);
   }
 
-  /** Tells each Envoy what the others told; one that is slow gets the newest at its next turn. */
-  private passPrefixesOn(tag: bigint): void {
+  /** Tells each Envoy what the others told; one that is slow gets the newest once it has taken what it was sent. */
+  private passPrefixesOn(): void {
+    const secret = this.deps.secret?.value;
+    if (secret === undefined) return;
+    if (secret !== this.relayedSecret) {
+      this.relay.clear();
+      return;
+    }
+    const tag = secretTag(secret);
     let isBehind = false;
     for (const stream of this.streams) {
       if (!stream.takesPrefixes) continue;
@@ -274,6 +290,8 @@ export class FeedServer {
       stream.relaying = true;
       stream.call.write(encodePrefixes(tag, this.prefixMessages, records), () => {
         stream.relaying = false;
+        // What came while it was written waits for no other prompt.
+        if (!stream.ended && stream.relayedTo < this.relay.end) this.scheduleRelay();
       });
     }
     if (!isBehind) this.relay.clear();

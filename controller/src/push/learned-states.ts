@@ -4,6 +4,7 @@ interface State {
   readonly learned: Learned;
   /** The stream that brought it. */
   readonly owner: object;
+  readonly pools: ReadonlyMap<bigint, LearnedPool>;
 }
 
 /** Means over the Envoys of what they have learned, each counted by the observations that it learned from. */
@@ -11,7 +12,7 @@ export class LearnedStates {
   private readonly states = new Map<string, State>();
 
   set(node: string, learned: Learned, owner: object): void {
-    this.states.set(node, { learned, owner });
+    this.states.set(node, { learned, owner, pools: new Map(learned.pools.map((pool) => [pool.id, pool])) });
   }
 
   /** Forgets the node, unless another stream has reported for it since. */
@@ -21,9 +22,11 @@ export class LearnedStates {
 
   /** Of the pool of this id (FNV-1a of its name); undefined where no Envoy has learned anything. */
   poolOf(id: bigint): LearnedPool | undefined {
-    const rows = [...this.states.values()].flatMap(({ learned }) =>
-      learned.pools.filter((pool) => pool.id === id && pool.observations > 0),
-    );
+    const rows: LearnedPool[] = [];
+    for (const { pools } of this.states.values()) {
+      const row = pools.get(id);
+      if (row !== undefined && row.observations > 0) rows.push(row);
+    }
     const observations = rows.reduce((sum, row) => sum + row.observations, 0);
     if (observations === 0) return undefined;
     const mean = (read: (row: LearnedPool) => number) =>

@@ -72,7 +72,8 @@ test("what is kept is bounded, however long nobody takes it", () => {
 test("what is kept does not hold the message that brought it", () => {
   const log = relay();
   const record = prefixRecord(A, [5n]);
-  const message = encodePrefixes(1n, 1n, [record]);
+  // As gRPC hands it over.
+  const message = Buffer.from(encodePrefixes(1n, 1n, [record]));
   log.add("one", decodePrefixes(message));
   message.fill(0);
   assert.deepEqual(keysOf(log.take("two", 0)), [5n]);

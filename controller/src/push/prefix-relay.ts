@@ -38,14 +38,14 @@ export class PrefixRelay {
   }
 
   add(origin: string, message: PrefixesMessage): void {
-    // One copy for all: the records are views of a message of gRPC's.
+    // One copy for all: the records are views of a message of gRPC's, which is a Buffer, whose slice() is a view again.
     for (const { endpoint, bytes } of message.records) {
       if (!this.endpoints.has(endpoint)) {
         this.dropped += 1;
         continue;
       }
       this.accepted += 1;
-      this.entries.push({ origin, bytes: bytes.slice() });
+      this.entries.push({ origin, bytes: new Uint8Array(bytes) });
       this.bytes += bytes.length;
     }
     let gone = 0;

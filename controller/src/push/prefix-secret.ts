@@ -1,8 +1,13 @@
 /**
- * How long a new controller waits for an Envoy to tell the secret that is in use, before it draws one: filters dial
- * again within 0.75 s, and report at once.
+ * How long a controller waits after the first report for an Envoy to tell the secret that is in use, before it draws
+ * one: filters dial again within 0.75 s, and report at once. Not from its start: in a cluster no Envoy may reach it
+ * before it has been ready for a while.
  */
 const DRAW_AFTER_MS = 2000;
+/** Epochs are starts in Unix ms: none lies further ahead of this controller's clock than clocks differ. */
+const MAX_AHEAD_MS = 60_000;
+/** Whatever Envoys report, what they know of prompts becomes worthless no more often than this. */
+const CHANGE_EVERY_MS = 10_000;
 
 export interface SecretReport {
   /** Start of the controller whose table the Envoy has applied. */
@@ -14,6 +19,8 @@ export interface SecretReport {
 export interface PrefixSecretDeps {
   /** Monotonic ms. */
   readonly nowMs: () => number;
+  /** Ms since the Unix epoch. */
+  readonly wallMs: () => number;
   /** 64 random bits. */
   readonly draw: () => bigint;
   /** Start of this controller, as in its tables. */
@@ -28,25 +35,35 @@ export interface PrefixSecretDeps {
  */
 export class PrefixSecret {
   readonly #deps: PrefixSecretDeps;
-  readonly #startedMs: number;
   #secret: bigint | undefined;
+  /** Monotonic time of the first report; undefined before it. */
+  #heardMs: number | undefined;
+  /** Monotonic time at which a known secret was given up for a reported one; undefined: never. */
+  #changedMs: number | undefined;
 
   constructor(deps: PrefixSecretDeps) {
     this.#deps = deps;
-    this.#startedMs = deps.nowMs();
   }
 
   /** Not 0; undefined while it is not known: Envoys keep what they have. */
   get value(): bigint | undefined {
     const { nowMs, draw } = this.#deps;
-    if (nowMs() - this.#startedMs >= DRAW_AFTER_MS) this.#secret ??= draw() || 1n;
+    if (this.#heardMs !== undefined && nowMs() - this.#heardMs >= DRAW_AFTER_MS)
+      this.#secret ??= draw() || 1n;
     return this.#secret;
   }
 
-  /** An Envoy reports which secret it uses; true if this one was taken. */
+  /** An Envoy reports which secret it uses, 0 for none; true if this one was taken. */
   heard({ epoch, secret }: SecretReport): boolean {
+    const nowMs = this.#deps.nowMs();
+    this.#heardMs ??= nowMs;
     if (secret === 0n || secret === this.#secret) return false;
-    if (this.#secret !== undefined && epoch <= this.#deps.epoch) return false;
+    if (epoch > BigInt(Math.floor(this.#deps.wallMs())) + BigInt(MAX_AHEAD_MS)) return false;
+    if (this.#secret !== undefined) {
+      if (epoch <= this.#deps.epoch) return false;
+      if (this.#changedMs !== undefined && nowMs - this.#changedMs < CHANGE_EVERY_MS) return false;
+      this.#changedMs = nowMs;
+    }
     this.#secret = secret;
     return true;
   }

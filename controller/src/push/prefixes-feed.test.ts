@@ -59,7 +59,7 @@ describe("prompts over the feed", () => {
     troubles = [];
     timers = new Map();
     peers = [];
-    const secret = new PrefixSecret({ nowMs: () => 0, draw: () => 0n, epoch: EPOCH });
+    const secret = new PrefixSecret({ nowMs: () => 0, wallMs: () => 0, draw: () => 0n, epoch: EPOCH });
     secret.heard({ epoch: 1n, secret: SECRET });
     feed = new FeedServer({
       nowMs: () => 0,

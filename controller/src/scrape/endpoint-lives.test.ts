@@ -61,9 +61,43 @@ test("a clock that was set back does not lower an epoch", () => {
   assert.equal(watcher.epochOf(A, "a", { servedTotal: 0 }), NOW_S + 1);
 });
 
-test("what is not watched any more is forgotten", () => {
+test("whoever comes to an address that another left within the hour is another life", () => {
+  let nowS = NOW_S;
+  const watcher = lives(() => nowS);
+  watcher.epochOf(A, "pod-1", { servedTotal: 9 });
+  watcher.retain(new Set(["10.0.0.2:8000"]));
+  nowS += 1_800;
+  watcher.retain(new Set(["10.0.0.2:8000"]));
+  nowS += 1_800;
+  watcher.retain(new Set([A]));
+  assert.equal(watcher.epochOf(A, "pod-2", { servedTotal: 50 }), nowS);
+});
+
+test("an endpoint that comes back within the hour is the same life while its counters go on", () => {
   const watcher = lives();
   watcher.epochOf(A, "a", { servedTotal: 9 });
+  watcher.retain(new Set());
+  watcher.retain(new Set([A]));
+  assert.equal(watcher.epochOf(A, "a", { servedTotal: 10 }), EPOCH_WATCHED);
+});
+
+test("what has not been watched for an hour is forgotten", () => {
+  let nowS = NOW_S;
+  const watcher = lives(() => nowS);
+  watcher.epochOf(A, "a", { servedTotal: 9 });
   watcher.retain(new Set(["10.0.0.2:8000"]));
+  nowS += 3_601;
+  watcher.retain(new Set([A]));
   assert.equal(watcher.epochOf(A, "a", { servedTotal: 1 }), EPOCH_WATCHED);
+});
+
+test("a start that lies more than a day ahead is none, and no epoch leaves its 32 bits", () => {
+  const watcher = lives();
+  assert.equal(watcher.epochOf(A, "a", { startedAtS: 0xffff_ffff, servedTotal: 9 }), EPOCH_WATCHED);
+  assert.equal(watcher.epochOf(A, "a", { servedTotal: 1 }), NOW_S);
+  assert.equal(watcher.epochOf(A, "b", { startedAtS: NOW_S + 86_400 }), NOW_S + 86_400);
+  const late = lives(() => 0xffff_ffff);
+  assert.equal(late.epochOf(A, "a", { startedAtS: 0xffff_ffff }), 0xffff_ffff);
+  assert.equal(late.epochOf(A, "b", { servedTotal: 1 }), 0xffff_ffff);
+  assert.equal(lives().epochOf(A, "a", { startedAtS: -5 }), EPOCH_WATCHED);
 });

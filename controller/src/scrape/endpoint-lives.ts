@@ -10,11 +10,22 @@ export interface LifeSigns {
 export const EPOCH_WATCHED = 1;
 /** `process_start_time_seconds` may be told a little differently from scrape to scrape where clocks are adjusted. */
 const SAME_START_S = 2;
+/** A start that lies further ahead of this controller's clock is no start: it would outrank every later one. */
+const MAX_START_AHEAD_S = 24 * 3600;
+/** Epochs are u32 in a table. */
+const MAX_EPOCH_S = 0xffff_ffff;
+/**
+ * An endpoint that has left is remembered for so long: whoever gets its address meanwhile is another life of it, since
+ * filters go by the address.
+ */
+const REMEMBERED_MS = 3_600_000;
 
 interface Life {
   readonly name: string;
   readonly epochS: number;
   readonly servedTotal?: number;
+  /** Wall clock at which it was no longer watched; absent: it is watched. */
+  readonly goneMs?: number;
 }
 
 /**
@@ -34,13 +45,14 @@ export class EndpointLives {
   /** The endpoint's epoch after a scrape: a whole number of 32 bits, at least EPOCH_WATCHED. */
   epochOf(address: string, name: string, signs: LifeSigns): number {
     const before = this.#lives.get(address);
-    const startedAtS = signs.startedAtS === undefined ? EPOCH_WATCHED : Math.round(signs.startedAtS);
+    const namedStartS = this.#startOf(signs);
+    const startedAtS = namedStartS ?? EPOCH_WATCHED;
     let epochS = startedAtS;
     if (before !== undefined) {
       epochS = before.epochS;
       // Processes behind one address that each have counters of their own would seem to restart for ever.
       const wentBack =
-        signs.startedAtS === undefined &&
+        namedStartS === undefined &&
         signs.servedTotal !== undefined &&
         before.servedTotal !== undefined &&
         signs.servedTotal < before.servedTotal;
@@ -52,13 +64,26 @@ export class EndpointLives {
     return epochS;
   }
 
-  /** The others are not watched any more. */
+  /** The others are not watched any more: they are forgotten in an hour, unless they come back. */
   retain(addresses: ReadonlySet<string>): void {
-    for (const address of this.#lives.keys()) if (!addresses.has(address)) this.#lives.delete(address);
+    const nowMs = this.#wallMs();
+    for (const [address, { goneMs, ...life }] of this.#lives) {
+      if (goneMs !== undefined && nowMs - goneMs > REMEMBERED_MS) this.#lives.delete(address);
+      else if (addresses.has(address)) this.#lives.set(address, life);
+      else this.#lives.set(address, { ...life, goneMs: goneMs ?? nowMs });
+    }
+  }
+
+  /** The start that the page names, where that can be one. */
+  #startOf({ startedAtS }: LifeSigns): number | undefined {
+    if (startedAtS === undefined) return undefined;
+    const startS = Math.round(startedAtS);
+    const latestS = Math.min(this.#wallMs() / 1000 + MAX_START_AHEAD_S, MAX_EPOCH_S);
+    return startS >= EPOCH_WATCHED && startS <= latestS ? startS : undefined;
   }
 
   /** Above the epoch before it, whatever the clock says. */
   #now(beforeS: number): number {
-    return Math.max(Math.floor(this.#wallMs() / 1000), beforeS + 1);
+    return Math.min(Math.max(Math.floor(this.#wallMs() / 1000), beforeS + 1), MAX_EPOCH_S);
   }
 }

@@ -63,6 +63,7 @@ function record(options: Partial<ScraperOptions> = {}): Recorder {
       for (const check of waiting) check();
     },
     nowMs: () => performance.now(),
+    wallMs: () => 1_800_000_000_000,
     random: () => 0.5,
     setTimer: (callback, delayMs) => {
       const timer = setTimeout(callback, delayMs);

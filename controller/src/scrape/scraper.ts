@@ -42,7 +42,7 @@ export interface ScraperOptions {
   readonly onOutcome?: (outcome: ScrapeOutcome) => void;
   /** Monotonic ms; the clock of `Sample.atMs`. */
   readonly nowMs: () => number;
-  /** Ms since the Unix epoch, for restarts that an endpoint does not name itself; absent: they are counted. */
+  /** Ms since the Unix epoch, for restarts that an endpoint does not name itself; absent: they are counted, and no named start is believed. */
   readonly wallMs?: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { buildTable } from "../table/build.ts";
+import { encodeTable } from "../table/encode.ts";
 import { onlyPool, parse, poolMessages } from "./test-pools.ts";
 
 describe("a pool's objectives", () => {
@@ -12,10 +14,41 @@ describe("a pool's objectives", () => {
 
   it("are refused where nothing could meet them, and in any other form", () => {
     assert.deepEqual(poolMessages("  slo: {ttft: 0s+1ms/1k, tpot: 0ms}\n"), [
-      "pools[0].slo.ttft: 0s+1ms/1k is not a duration, or one that grows, such as 1s+62.5ms/1k, from above 0 (line 4)",
-      "pools[0].slo.tpot: 0ms is not a duration above 0, such as 40ms (line 4)",
+      "pools[0].slo.ttft: 0s+1ms/1k is not a duration, or one that grows, such as 1s+62.5ms/1k, from 0.000001ms to 1000000s (line 4)",
+      "pools[0].slo.tpot: 0ms is not a duration above 0, such as 40ms, from 0.000001ms to 1000000s (line 4)",
     ]);
     assert.match(poolMessages("  slo: {ttft: fast}\n")[0]!, /fast is not a duration/);
+  });
+
+  it("are refused where a table could not carry them", () => {
+    for (const slo of [
+      "ttft: 1000001s",
+      "ttft: 0.0000001ms",
+      "ttft: 1s+9999999s/1k",
+      "ttft: 1s+0.0000001ms/1k",
+      "tpot: 1000001s",
+      "tpot: 0.0000001ms",
+    ]) {
+      assert.match(poolMessages(`  slo: {${slo}}\n`)[0] ?? "", /from 0\.000001ms to 1000000s/, slo);
+    }
+    for (const slo of [
+      "ttft: 1000000s+1000000s/1k",
+      "ttft: 0.000001ms",
+      "tpot: 1000000s",
+      "tpot: 0.000001ms",
+    ]) {
+      const pool = onlyPool(`  slo: {${slo}}\n`);
+      const table = buildTable({
+        pools: [pool],
+        routes: [],
+        endpoints: [],
+        samples: new Map(),
+        nowMs: 0,
+        epoch: 1n,
+        sequence: 1n,
+      });
+      assert.doesNotThrow(() => encodeTable(table), slo);
+    }
   });
 });
 

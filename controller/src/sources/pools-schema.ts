@@ -6,7 +6,15 @@ import {
   MAX_TARGET_WEIGHT,
 } from "../../../assembly/wire/layout.ts";
 import { PROFILE_LIST } from "../../../assembly/wire/profiles.ts";
-import { parseTpotObjective, parseTtftObjective, TPOT_FORM, TTFT_FORM } from "../latency-objectives.ts";
+import {
+  isObjectiveMs,
+  isTtftObjective,
+  OBJECTIVE_BOUNDS,
+  parseTpotObjective,
+  parseTtftObjective,
+  TPOT_FORM,
+  TTFT_FORM,
+} from "../latency-objectives.ts";
 import { checked, duration, flag, integer, real, show, size, text, withheld, word } from "./checked.ts";
 import { hostPort } from "./host-port.ts";
 
@@ -49,16 +57,19 @@ const label = v.pipe(
   }),
 );
 
-/** What `parse` makes of the text; it throws for text of another form. */
+/**
+ * What `parse` makes of the text; it throws for text of another form. A value that no table can carry is refused here,
+ * where it costs its own pool: in the encoder it would cost every pool its table.
+ */
 function objective<Value>(
   parse: (written: string, path: string) => Value,
-  isAboveZero: (value: Value) => boolean,
+  isInBounds: (value: Value) => boolean,
   form: string,
 ) {
   const isObjective = {
     test: (written: string): boolean => {
       try {
-        return isAboveZero(parse(written, ""));
+        return isInBounds(parse(written, ""));
       } catch {
         return false;
       }
@@ -69,8 +80,8 @@ function objective<Value>(
     v.transform((written) => parse(written, "")),
   );
 }
-const ttftObjective = objective(parseTtftObjective, ({ baseMs }) => baseMs > 0, `${TTFT_FORM}, from above 0`);
-const tpotObjective = objective(parseTpotObjective, (ms) => ms > 0, TPOT_FORM);
+const ttftObjective = objective(parseTtftObjective, isTtftObjective, `${TTFT_FORM}, ${OBJECTIVE_BOUNDS}`);
+const tpotObjective = objective(parseTpotObjective, isObjectiveMs, `${TPOT_FORM}, ${OBJECTIVE_BOUNDS}`);
 
 const notMapping = checked<never>((input) => ({ refused: `${show(input)} is not a mapping` }));
 

@@ -1,11 +1,10 @@
 import * as L from "../../../assembly/wire/layout.ts";
 import { PickerError } from "../errors.ts";
+import { MIN_OBJECTIVE_MS } from "../latency-objectives.ts";
 import { checkRows } from "./checks.ts";
 import type { MessageWriter, StringHeap } from "./message.ts";
 import { CLASS_HEADER_NAME } from "./names.ts";
 import type { ClassRow, PickingRow, PoolRow, TableRows } from "./rows.ts";
-
-const SMALLEST_MS = 1e-6;
 
 const DEFAULTS: PickingRow = {
   ttftBaseMs: L.DEFAULT_TTFT_BASE_MS,
@@ -96,9 +95,9 @@ export class PickingWriter {
     const { view } = writer;
     const ms = (column: number, value: number, least: number, name: string): void =>
       writer.f32(at + column, value, least, L.MAX_OBJECTIVE_MS, `${path}.${name}`);
-    ms(L.POOL_TTFT_BASE_MS, picking.ttftBaseMs, SMALLEST_MS, "ttftBaseMs");
+    ms(L.POOL_TTFT_BASE_MS, picking.ttftBaseMs, MIN_OBJECTIVE_MS, "ttftBaseMs");
     ms(L.POOL_TTFT_PER_1K_TOKENS_MS, picking.ttftPer1kTokensMs, 0, "ttftPer1kTokensMs");
-    ms(L.POOL_TPOT_MS, picking.tpotMs, SMALLEST_MS, "tpotMs");
+    ms(L.POOL_TPOT_MS, picking.tpotMs, MIN_OBJECTIVE_MS, "tpotMs");
     view.setUint32(
       at + L.POOL_PICK_FLAGS,
       (picking.objectiveHeaders ? L.POOL_PICK_FLAG_OBJECTIVE_HEADERS : 0) |
