@@ -44,6 +44,15 @@ export class EndpointLoads {
     return true;
   }
 
+  /** The account has columns that stand for its endpoint: a table has named it. */
+  isAdopted(ledger: Ledger, account: i32): bool {
+    return (
+      ledger.isLive(account) &&
+      account < this.count &&
+      unchecked(this.id[account]) == unchecked(ledger.id[account])
+    );
+  }
+
   /** Takes over what a table (bound to the ledger) says of other Envoys. */
   readRemote(table: Table, row: i32, account: i32): void {
     const known = unchecked(table.rowValid[row]) & VALID_REMOTE;

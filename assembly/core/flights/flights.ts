@@ -12,7 +12,7 @@ import { PREFIX_BLOCK_BYTES } from "../prefix/block_hasher";
 import { PrefixIndex } from "../prefix/prefix_index";
 import { PickRequest } from "../request";
 import { Table } from "../table";
-import { VALID_REMOTE } from "../../wire/layout";
+import { AccountRows } from "./account_rows";
 import { CacheRoom } from "./cache_room";
 import { EndpointLoads } from "./endpoint_loads";
 import { Flight } from "./flight";
@@ -43,7 +43,7 @@ export class Flights {
   count: i32 = 0;
 
   private readonly room: CacheRoom = new CacheRoom();
-
+  private readonly rows: AccountRows = new AccountRows();
   private readonly all: Flight[] = [];
   private readonly free: i32[] = [];
   /** By account: the first of its flights; -1: none. */
@@ -66,34 +66,44 @@ export class Flights {
     const ledger = this.ledger;
     table.bind(ledger);
     ledger.release(table);
-    for (let pool = 0; pool < table.poolCount; pool++) {
-      const learned = this.learning.poolOf(unchecked(table.poolId[pool]));
-      const start = unchecked(table.poolEndpointStart[pool]);
-      const count = unchecked(table.poolEndpointCount[pool]);
-      for (let row = start; row < start + count; row++) this.adoptRow(table, row, learned);
+    this.rows.read(table, this.learning, ledger.accounts, this.nobody);
+    let remoteRequests: f64 = 0;
+    for (let row = 0, rows = table.endpointCount; row < rows; row++) {
+      const account = unchecked(table.rowAccount[row]);
+      if (!this.rows.speaks(row, account)) continue;
+      this.adoptRow(table, row, account);
+      remoteRequests += <f64>unchecked(this.loads.remoteRequests[account]);
     }
-    this.ledger.heardEnvoys(remoteRequests(table));
+    ledger.heardEnvoys(remoteRequests);
     this.learning.adopt(table);
   }
 
-  private adoptRow(table: Table, row: i32, learned: PoolLearning): void {
-    const account = unchecked(table.rowAccount[row]);
-    if (this.loads.adopt(this.ledger, account)) {
-      this.tolerances.reserve(account + 1);
-      this.tolerances.clear(account, learned.tpotMs);
-      this.heads = grown<i32>(this.heads, account + 1);
-      unchecked((this.heads[account] = -1));
-      this.learning.speeds.reset(account);
-      this.learning.speeds.put(account, learned.meanLog);
-      this.room.reset(account);
-      this.foreign.clear(account);
-      const index = this.index;
-      if (index != null) index.forget(account);
-    }
+  /** Takes over the row that speaks for the endpoint of an account. */
+  private adoptRow(table: Table, row: i32, account: i32): void {
+    const learned = this.rows.poolOf(account);
+    if (this.loads.adopt(this.ledger, account)) this.beginAccount(account, learned);
     const cacheTokens = <f64>unchecked(table.rowKvBlocks[row]) * <f64>unchecked(table.rowKvBlockTokens[row]);
     this.room.setCapacity(account, cacheTokens / (PREFIX_BLOCK_BYTES * learned.ratios.of(0)), this.index);
     this.loads.readRemote(table, row, account);
     this.foreign.read(table, row, account, this.ledger, unchecked(this.loads.remoteRequests[account]));
+  }
+
+  /** The account stands for an endpoint that nothing is known of. */
+  private beginAccount(account: i32, learned: PoolLearning): void {
+    this.tolerances.reserve(account + 1);
+    this.tolerances.clear(account, learned.tpotMs);
+    const held = this.heads.length;
+    this.heads = grown<i32>(this.heads, account + 1);
+    for (let at = held; at < this.heads.length; at++) unchecked((this.heads[at] = -1));
+    unchecked((this.heads[account] = -1));
+    this.learning.speeds.reset(account);
+    this.learning.speeds.put(account, learned.meanLog);
+    this.room.reset(account);
+    this.foreign.clear(account);
+    const index = this.index;
+    if (index == null) return;
+    index.forget(account);
+    index.setCapacity(account, index.capacityBlocks);
   }
 
   /** From now on prefixes are looked up and noted in `index`, which is empty. */
@@ -173,10 +183,10 @@ export class Flights {
   /** A retry took the request to the endpoint of another account; false, and nothing moves, where that has none. */
   move(flight: Flight, account: i32, nowMs: f64): bool {
     const from = flight.account;
-    if (from < 0) return false;
+    if (from < 0 || !this.loads.isAdopted(this.ledger, account)) return false;
     this.loads.touch(from, this.ledger, nowMs);
     if (account == from) return true;
-    if (account >= 0 && account < this.loads.count) this.loads.touch(account, this.ledger, nowMs);
+    this.loads.touch(account, this.ledger, nowMs);
     if (!this.ledger.move(from, account, flight.ledgerUncached, flight.ledgerResident)) return false;
     this.unnote(flight);
     this.leave(flight);
@@ -240,6 +250,14 @@ export class Flights {
     if (tokens >= flight.nextTokens) this.weigh(flight, nowMs);
   }
 
+  /** The last bytes of its answer came: how long a client takes to read them before `finish` is none of the endpoint's pace. */
+  complete(flight: Flight, nowMs: f64): void {
+    const account = flight.account;
+    if (account < 0 || flight.firstMs < 0) return;
+    this.loads.touch(account, this.ledger, nowMs);
+    flight.sinceFirst.end(this.loads, account, nowMs);
+  }
+
   /** It ended as it should, with so many tokens by its server's count; -1: not stated. */
   finish(flight: Flight, nowMs: f64, promptTokens: i64, completionTokens: i64, cachedTokens: i64): void {
     const account = flight.account;
@@ -287,8 +305,9 @@ export class Flights {
 
   /** The endpoint of an account lost its cache, and may be another machine. */
   restarted(account: i32): void {
-    if (account < 0 || account >= this.loads.count) return;
+    if (!this.loads.isAdopted(this.ledger, account)) return;
     this.learning.speeds.reset(account);
+    this.learning.speeds.put(account, this.rows.poolOf(account).meanLog);
     const index = this.index;
     if (index != null) index.forget(account);
     this.room.restart(account, index);
@@ -425,9 +444,12 @@ export class Flights {
     const learned = flight.learned;
     const account = flight.account;
     this.unweigh(flight);
-    const rowTargetMs = learned.targetMs(learned.tpotMs);
-    if (this.tolerances.isOutgrown(account, rowTargetMs)) this.weighAccount(account, rowTargetMs);
-    if (learned.tolerances.isOutgrown(0, rowTargetMs)) this.weighPool(learned, rowTargetMs);
+    // One target an account: flights of two pools in turn would each have it built anew.
+    const owner = this.rows.poolOf(account);
+    const accountTargetMs = owner.targetMs(owner.tpotMs);
+    if (this.tolerances.isOutgrown(account, accountTargetMs)) this.weighAccount(account, accountTargetMs);
+    const poolTargetMs = learned.targetMs(learned.tpotMs);
+    if (learned.tolerances.isOutgrown(0, poolTargetMs)) this.weighPool(learned, poolTargetMs);
     const isDecoding = flight.firstMs >= 0;
     const tokens = <f64>flight.tokens;
     const elapsedMs = isDecoding ? nowMs - flight.firstMs : 0;
@@ -499,13 +521,4 @@ export class Flights {
     this.count--;
     this.free.push(flight.handle);
   }
-}
-
-/** Requests in flight through other Envoys, over all endpoints. */
-function remoteRequests(table: Table): f64 {
-  let sum: f64 = 0;
-  for (let row = 0, rows = table.endpointCount; row < rows; row++) {
-    if (unchecked(table.rowValid[row]) & VALID_REMOTE) sum += <f64>unchecked(table.rowRemoteRequests[row]);
-  }
-  return sum;
 }
