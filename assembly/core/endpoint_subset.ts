@@ -22,6 +22,12 @@ export class EndpointSubset {
   private readonly addresses: IdMap = new IdMap();
   private readonly hosts: IdMap = new IdMap();
 
+  /** Clients may choose what lists name: a seed that they do not know keeps them from choosing names that take long to look up. */
+  reseed(seed: u64): void {
+    this.addresses.reseed(seed);
+    this.hosts.reseed(seed);
+  }
+
   /** Back to no list. */
   clear(): void {
     this.isSet = false;

@@ -1,4 +1,4 @@
-import { IdMap } from "./id_map";
+import { IdMap, spread } from "./id_map";
 import { Random } from "./random";
 
 describe("IdMap", () => {
@@ -22,6 +22,26 @@ describe("IdMap", () => {
     expect(agreeing).toBe(ids.length);
     expect(map.count).toBe(ids.length);
     expect(map.get(0xdeadbeefdeadbeef)).toBe(-1);
+  });
+
+  test("with a seed is as fast for ids that were chosen to belong in one place without it", () => {
+    const random = new Random(5);
+    const known = new IdMap();
+    const secret = new IdMap();
+    secret.reseed(random.next());
+    const chosen: u64[] = [];
+    while (chosen.length < 400) {
+      const id = random.next();
+      if ((spread(id, 0) & 1023) == 7) chosen.push(id);
+    }
+    for (let at = 0; at < chosen.length; at++) {
+      known.put(chosen[at], at);
+      secret.put(chosen[at], at);
+    }
+    expect(known.probes(chosen[399])).toBe(400, "the choice is a good one");
+    let longest = 0;
+    for (let at = 0; at < chosen.length; at++) longest = max<i32>(longest, secret.probes(chosen[at]));
+    expect(longest).toBeLessThan(30);
   });
 
   test("knows nothing after clear, and any 64 bits are an id", () => {

@@ -1,11 +1,24 @@
 import { fresh } from "./columns";
 
 const EMPTY: i32 = -1;
-/** 2^64 / golden ratio: spreads keys whose low bits are alike (Knuth, TAOCP 6.4). */
-const SPREAD: u64 = 0x9e3779b97f4a7c15;
 
-/** From 64-bit ids to small numbers >= 0: open addressing, at most half full, no removal but clear. */
+/**
+ * Where an id belongs in a map of a seed: multiplied and folded twice, as SplitMix64 does, so that ids of which the low or the high bits are
+ * alike do not meet. Not cryptographic: what a secret seed buys is that nobody who sees no timing knows which ids would.
+ */
+export function spread(id: u64, seed: u64): u64 {
+  let bits = id ^ seed;
+  bits = (bits ^ (bits >> 32)) * 0xbf58476d1ce4e5b9;
+  bits = (bits ^ (bits >> 29)) * 0x94d049bb133111eb;
+  return bits ^ (bits >> 32);
+}
+
+/**
+ * From 64-bit ids to small numbers >= 0: open addressing, at most half full, no removal but clear. Whoever chooses many ids can
+ * choose such as all belong in one place: a map of a client's ids needs a seed (`reseed`).
+ */
 export class IdMap {
+  private seed: u64 = 0;
   private keys: StaticArray<u64> = new StaticArray<u64>(0);
   private values: StaticArray<i32> = new StaticArray<i32>(0);
   private slots: i32 = 0;
@@ -13,6 +26,12 @@ export class IdMap {
 
   constructor() {
     this.clear(8);
+  }
+
+  /** Forgets everything and places ids by another seed from now on. */
+  reseed(seed: u64): void {
+    this.seed = seed;
+    this.clear(0);
   }
 
   /** Forgets everything and makes room for `expected` ids. */
@@ -46,10 +65,16 @@ export class IdMap {
     unchecked((this.values[slot] = value));
   }
 
+  /** Slots that a look-up of `key` goes over. */
+  probes(key: u64): i32 {
+    const mask = this.slots - 1;
+    return ((this.slotOf(key) - ((<i32>spread(key, this.seed)) & mask)) & mask) + 1;
+  }
+
   /** The slot that holds `key`, else the empty one where it would go. */
   private slotOf(key: u64): i32 {
     const mask = this.slots - 1;
-    let slot = (<i32>((key * SPREAD) >> 32)) & mask;
+    let slot = (<i32>spread(key, this.seed)) & mask;
     while (unchecked(this.values[slot]) != EMPTY && unchecked(this.keys[slot]) != key)
       slot = (slot + 1) & mask;
     return slot;

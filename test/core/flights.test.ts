@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SeededRandom } from "../emulator/random.ts";
 import { type Asked, Flying } from "./flights.ts";
+import { addressOf, endpoint, pool, tableBytes } from "./tables.ts";
 
 const SEED = Number(process.env.FUZZ_SEED ?? 20261126);
 const SPEED_FROM = 16;
@@ -176,6 +177,23 @@ test("a count of two thousand million tokens teaches nothing, and what was learn
   assert.equal(other.more.readState(other.put(flying.bytesAt(bytes)), bytes), 1);
 });
 
+test("a client that reads slowly says nothing of the endpoint's pace", () => {
+  const learned = [0, 60_000].map((flushMs) => {
+    const flying = new Flying("net-goodput", 1);
+    for (let at = 0; at < 100; at++) {
+      const flight = flying.send({ promptTokens: 100 }, 0);
+      flying.at(flying.nowMs + 100);
+      flying.core.exports.flightFirstToken(flight);
+      flying.at(flying.nowMs + 99 * 8);
+      flying.more.flightComplete(flight);
+      flying.at(flying.nowMs + flushMs);
+      flying.core.exports.flightFinish(flight, 100, 100, 0);
+    }
+    return flying.learned().slice(0, 9);
+  });
+  assert.deepEqual(learned[1], learned[0]);
+});
+
 test("half of the endpoints are known to be slower, and get fewer requests", () => {
   const flying = new Flying("net-goodput", 4);
   serve(flying, 400, (row) => (row % 2 === 0 ? 1 : 2.5));
@@ -244,6 +262,37 @@ test("a new root takes over all that was learned", () => {
   for (const at of [0, 1, 2, 3, 9, 11]) assert.equal(right[at], left[at], String(at));
   for (const at of [4, 8, 16, 17, 18, 19]) assert.ok(Math.abs(right[at]! / left[at]! - 1) < 0.05, String(at));
   assert.equal(own.more.writeState(own.scratch, 20), 0, "a place that is too small holds nothing");
+});
+
+test("what is known of pools finds room before what is known of their endpoints", () => {
+  const [own, other] = [new Flying("net-goodput", 100), new Flying("net-goodput", 100)];
+  serve(own, 200, () => 2);
+  const bytes = own.more.writeState(own.scratch, 3000);
+  assert.ok(bytes > 2900 && bytes <= 3000, `${bytes} bytes`);
+  assert.equal(other.more.readState(other.put(own.bytesAt(bytes)), bytes), 1);
+  assert.equal(other.learned()[12], own.learned()[12]);
+  for (const at of [0, 1, 2, 3]) assert.equal(other.learned()[at], own.learned()[at], String(at));
+});
+
+test("a pool that leaves the table is remembered for ten minutes, not for ever", () => {
+  const flying = new Flying("net-goodput", 1);
+  serve(flying, 100, () => 2);
+  let sequence = 1n;
+  const push = (name: string, afterMs: number): void => {
+    flying.at(flying.nowMs + afterMs);
+    const rows = [pool(name, [endpoint(addressOf(0))], { profile: "net-goodput" })];
+    assert.equal(flying.core.decode(tableBytes(rows, ++sequence), flying.nowMs), 0);
+  };
+  push("ns/a", 0);
+  const before = flying.learned()[12];
+  assert.ok(before! > 50, `${before} rows`);
+  push("ns/b", 1000);
+  push("ns/a", 590_000);
+  assert.equal(flying.learned()[12], before);
+  push("ns/b", 1000);
+  push("ns/b", 601_000);
+  push("ns/a", 0);
+  assert.equal(flying.learned()[12], 0);
 });
 
 test(`whatever bytes come as state, rows or records, what is learned stays finite and picks go on (seed ${SEED})`, () => {

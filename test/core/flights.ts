@@ -13,6 +13,7 @@ export interface Asked {
 }
 
 interface Exports {
+  flightComplete(flight: number): void;
   flightMove(flight: number, account: number): number;
   endpointRestarted(account: number): void;
   usePrefixIndex(blocks: number, endpoints: number, capacityBlocks: number): void;

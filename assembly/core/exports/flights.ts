@@ -16,6 +16,11 @@ export function flightProgress(handle: i32, tokens: u32): void {
   flights.progress(flights.at(handle), tokens, request.nowMs);
 }
 
+/** The last bytes of the answer came. */
+export function flightComplete(handle: i32): void {
+  flights.complete(flights.at(handle), request.nowMs);
+}
+
 /** Tokens by the server's own count; -1: not stated. */
 export function flightFinish(handle: i32, promptTokens: i32, completionTokens: i32, cachedTokens: i32): void {
   flights.finish(flights.at(handle), request.nowMs, promptTokens, completionTokens, cachedTokens);

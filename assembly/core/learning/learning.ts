@@ -1,4 +1,3 @@
-import { MAX_ENDPOINTS } from "../../wire/layout";
 import { IdMap } from "../id_map";
 import { Ledger } from "../ledger";
 import { Table } from "../table";
@@ -10,9 +9,11 @@ import { StateBytes } from "./state_bytes";
 import { PROMPT } from "./step_model";
 
 /** Of `writeState`; another number with every change of what is written. */
-const STATE_FORMAT: u64 = 0x3130_4e52_4145_4c01;
+const STATE_FORMAT: u64 = 0x3230_4e52_4145_4c01;
 /** Pools remembered at most; beyond, all start anew: only names that come and go get this far. */
 const MAX_POOLS: i32 = 1024;
+/** A pool that no table has named for so long is forgotten: routes that are made anew, and controllers that start, take less. */
+const KEPT_MS: f64 = 600000;
 /** Prompt tokens below which the time to the first token says little of any coefficient. */
 const MIN_PROMPT_TOKENS: f64 = 500;
 /** Tokens below which an answer's pace says little. */
@@ -66,12 +67,28 @@ export class Learning {
       for (let row = start; row < start + count; row++) {
         sum += unchecked(this.speeds.logs[unchecked(table.rowAccount[row])]);
       }
+      learned.namedMs = table.receivedMs;
       learned.endpoints = count;
       learned.ttftBaseMs = unchecked(table.poolTtftBaseMs[pool]);
       learned.ttftPer1kTokensMs = unchecked(table.poolTtftPer1kTokensMs[pool]);
       learned.tpotMs = unchecked(table.poolTpotMs[pool]);
       learned.setMeanLog(count > 0 ? sum / <f64>count : 0);
     }
+    this.forgetBefore(table.receivedMs - KEPT_MS);
+  }
+
+  /** Forgets pools that a table named last before `namedMs`. */
+  private forgetBefore(namedMs: f64): void {
+    const pools = this.pools;
+    let kept = 0;
+    for (let pool = 0; pool < pools.length; pool++) {
+      const learned = pools[pool];
+      if (learned.namedMs >= namedMs) pools[kept++] = learned;
+    }
+    if (kept == pools.length) return;
+    pools.length = kept;
+    this.poolById.clear(kept);
+    for (let pool = 0; pool < kept; pool++) this.poolById.put(pools[pool].id, pool);
   }
 
   /** Learns from what a request showed. */
@@ -110,41 +127,44 @@ export class Learning {
   }
 
   /**
-   * Writes the whole state at `ptr`, as much of it as `capacity` bytes hold, pool by pool; how many bytes it took.
-   *   | format u64 | endpoints f64 | endpoints: id u64, log f64, weight f64 | pools: id u64, PoolLearning …, 0 u64 |
+   * Writes the whole state at `ptr`, as much of it as `capacity` bytes hold, pools before endpoints, of which there may be thousands and which
+   * are learned soon; how many bytes it took.
+   *   | format u64 | pools: id u64, PoolLearning …, 0 u64 | endpoints: id u64, log f64, weight f64 …, 0 u64 |
    */
   writeState(ptr: usize, capacity: i32): i32 {
     const bytes = this.bytes;
-    const ledger = this.ledger;
-    bytes.open(ptr, capacity - 8);
+    // Both ends always have room.
+    bytes.open(ptr, capacity - 16);
     bytes.putId(STATE_FORMAT);
-    const countAt = bytes.used;
-    bytes.putNumber(0);
     if (bytes.failed) return 0;
-    let endpoints = 0;
-    for (let account = 0; account < this.speeds.count && !bytes.failed; account++) {
-      if (!ledger.isLive(account) || unchecked(this.speeds.weights[account]) == 0) continue;
-      const before = bytes.used;
-      bytes.putId(unchecked(ledger.id[account]));
-      bytes.putNumber(unchecked(this.speeds.logs[account]));
-      bytes.putNumber(unchecked(this.speeds.weights[account]));
-      if (bytes.failed) bytes.seek(before);
-      else endpoints++;
-    }
     let end = bytes.used;
-    bytes.seek(countAt);
-    bytes.putNumber(endpoints);
-    bytes.seek(end);
-    for (let pool = 0; pool < this.pools.length; pool++) {
+    for (let pool = 0; pool < this.pools.length && !bytes.failed; pool++) {
       bytes.putId(this.pools[pool].id);
       this.pools[pool].write(bytes);
-      if (bytes.failed) break;
-      end = bytes.used;
+      if (!bytes.failed) end = bytes.used;
     }
+    bytes.open(ptr, capacity - 8);
+    bytes.seek(end);
+    bytes.putId(0);
+    end = this.writeEndpoints(bytes);
     bytes.open(ptr, capacity);
     bytes.seek(end);
     bytes.putId(0);
-    return bytes.failed ? 0 : bytes.used;
+    return bytes.used;
+  }
+
+  /** How many bytes are used after the last endpoint that there was room for. */
+  private writeEndpoints(bytes: StateBytes): i32 {
+    const ledger = this.ledger;
+    let end = bytes.used;
+    for (let account = 0; account < this.speeds.count && !bytes.failed; account++) {
+      if (!ledger.isLive(account) || unchecked(this.speeds.weights[account]) == 0) continue;
+      bytes.putId(unchecked(ledger.id[account]));
+      bytes.putNumber(unchecked(this.speeds.logs[account]));
+      bytes.putNumber(unchecked(this.speeds.weights[account]));
+      if (!bytes.failed) end = bytes.used;
+    }
+    return end;
   }
 
   /** Takes over what another root has written, where it knows more; false where that is broken or of another format. */
@@ -152,9 +172,14 @@ export class Learning {
     const bytes = this.bytes;
     bytes.open(ptr, length);
     if (bytes.id() != STATE_FORMAT) return false;
-    const endpoints = <i32>bytes.number(0, MAX_ENDPOINTS);
-    for (let endpoint = 0; endpoint < endpoints && !bytes.failed; endpoint++) {
-      const account = this.ledger.find(bytes.id());
+    let id = bytes.id();
+    for (; id != 0 && !bytes.failed; id = bytes.id()) {
+      const known = this.poolById.get(id);
+      // A pool that no table has named is read past.
+      (known >= 0 ? this.pools[known] : new PoolLearning(id)).read(bytes);
+    }
+    for (id = bytes.id(); id != 0 && !bytes.failed; id = bytes.id()) {
+      const account = this.ledger.find(id);
       const log = bytes.number(-MAX_LOG, MAX_LOG);
       const weight = bytes.number(0, f64.MAX_VALUE);
       if (account >= 0 && !bytes.failed) this.speeds.take(account, log, weight);
@@ -162,12 +187,6 @@ export class Learning {
     // The endpoints' means have moved.
     const table = this.table;
     if (table != null) this.adopt(table);
-    let id = bytes.id();
-    for (; id != 0 && !bytes.failed; id = bytes.id()) {
-      const known = this.poolById.get(id);
-      // A pool that no table has named is read past.
-      (known >= 0 ? this.pools[known] : new PoolLearning(id)).read(bytes);
-    }
     return !bytes.failed;
   }
 

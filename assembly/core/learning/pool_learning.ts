@@ -28,6 +28,8 @@ export class PoolLearning {
   ttftBaseMs: f64 = 1000;
   ttftPer1kTokensMs: f64 = 62.5;
   tpotMs: f64 = 40;
+  /** When a table named it last, by its `receivedMs`. */
+  namedMs: f64 = 0;
   /** Endpoints of the pool in the last table. */
   endpoints: i32 = 0;
   /** What an endpoint's factor (`EndpointSpeeds`) is to be multiplied by, so that the pool's mean in logarithms is 0. */

@@ -1,3 +1,4 @@
+import { randomBits } from "../../abi/clock";
 import { getRequestHeader, removeRequestHeader, setRequestHeader } from "../../abi/headers";
 import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { Counter } from "../../abi/metrics";
@@ -49,6 +50,7 @@ export class Release {
   ) {
     this.prompt = new Prompt(vm);
     this.inputs = new PickInputs(vm);
+    this.request.subset.reseed(randomBits());
   }
 
   /**

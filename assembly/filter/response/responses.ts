@@ -165,7 +165,11 @@ export class Responses {
 
   private complete(state: StreamState, reader: ResponseReader): void {
     state.completed = true;
-    if (reader.isEventStream) state.lastMs = monotonicMs();
+    if (reader.isEventStream) {
+      state.lastMs = monotonicMs();
+      const flight = state.flight;
+      if (flight != null) this.vm.flights.complete(flight, state.lastMs);
+    }
     reader.finish();
     this.tell(state, reader);
   }
