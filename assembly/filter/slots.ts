@@ -80,14 +80,15 @@ export class Slots {
 
   /**
    * This VM goes: what it published last would count until the slot is dead. The slot stays until then, so that
-   * others read what is in it and beside it.
+   * others read what is in it and beside it; nobody queues anything for it any more.
    */
   leave(nowMs: f64, ledger: Ledger): void {
     if (this.index < 0) return;
     this.picksMs = -PICKS_EVERY_MS;
-    if (this.fresh || ledger.changes != this.publishedChanges || ledger.changes != this.publishedPicks) {
-      this.publish(nowMs, ledger, true);
-    }
+    this.queue = 0;
+    const changed =
+      this.fresh || ledger.changes != this.publishedChanges || ledger.changes != this.publishedPicks;
+    this.publish(nowMs, ledger, changed);
   }
 
   /** The root context that owned the queue is gone: the calling one takes it over. */
@@ -181,6 +182,8 @@ export class Slots {
       if (!this.write(SLOT_BYTES)) continue;
       this.fresh = true;
       this.register();
+      // Of the time of whoever had the slot: this VM takes over the state that came of it.
+      while (dequeue(this.queue)) {}
       return;
     }
     this.lose();

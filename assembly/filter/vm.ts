@@ -10,7 +10,13 @@ import { Ledger } from "../core/ledger";
 import { Picker } from "../core/picker";
 import { Table } from "../core/table";
 import { addressOf } from "../wire/bytes";
-import { ACCEPTED, KIND_PREFIXES, MAX_MESSAGE_BYTES, REFUSED_OVERSIZED } from "../wire/layout";
+import {
+  ACCEPTED,
+  HEADER_FIXED_BYTES,
+  KIND_PREFIXES,
+  MAX_MESSAGE_BYTES,
+  REFUSED_OVERSIZED,
+} from "../wire/layout";
 import { ITEM_WAKE } from "../wire/queue_items";
 import { messageKind } from "../wire/reader";
 import { EndpointEpochs } from "./endpoint_epochs";
@@ -180,7 +186,10 @@ export class Vm {
       this.feed.refuse(REFUSED_OVERSIZED);
       return;
     }
-    this.store.look();
+    // The kind alone: what is in the store is as large as a table, and messages of prompts come far more often.
+    if (!getBuffer(BUFFER_GRPC_MESSAGE, 0, min(bytes, HEADER_FIXED_BYTES))) return;
+    const ofPrefixes = messageKind(arrivedPtr(), arrivedBytes()) == KIND_PREFIXES;
+    if (!ofPrefixes) this.store.look();
     this.lease.read();
     if (!this.lease.mine) {
       this.feed.drop();
@@ -190,9 +199,8 @@ export class Vm {
     const nowMs = monotonicMs();
     const message = arrivedPtr();
     const messageBytes = arrivedBytes();
-    if (messageKind(message, messageBytes) == KIND_PREFIXES) {
-      const verdict = this.exchange.relayed(message, messageBytes, this.slots);
-      if (verdict != ACCEPTED) this.feed.refuse(verdict);
+    if (ofPrefixes) {
+      this.exchange.relayed(message, messageBytes, this.slots);
       return;
     }
     if (!this.feed.receive(token, message, messageBytes, nowMs, this.table)) return;
@@ -240,7 +248,8 @@ export class Vm {
   /** The last root is gone, and its streams before it: Envoy destroys the VM. */
   private leave(): void {
     const nowMs = monotonicMs();
-    this.exchange.leave(nowMs);
+    // One that never took over what others have learned would leave them its ignorance.
+    if (this.begun) this.exchange.leave(nowMs);
     this.slots.leave(nowMs, this.ledger);
     this.telemetry.leave(nowMs);
   }
@@ -311,6 +320,6 @@ export class Vm {
     this.table.age(nowMs);
     this.flights.adopt(this.table);
     this.epochs.adopt(this.table, this.flights);
-    this.secret.adopt(this.table.secret);
+    if (this.secret.adopt(this.table.secret)) this.exchange.forgetPrompts();
   }
 }

@@ -141,7 +141,7 @@ test("prompts under another secret are left aside, and what cannot be read is re
   const stream = rig.connect();
   const record = prefixRecord(fnv1a64(ADDRESSES[0]!), [1n, 2n]);
   const received = () => counter(rig, "exchange.prompts_received");
-  const refused = () => counter(rig, "feed.tables_refused");
+  const refused = () => counter(rig, "exchange.items_refused");
   stream.push(encodePrefixes(TAG + 1n, 1n, [record]));
   rig.process.settle();
   assert.deepEqual([received(), refused()], [0n, 0n]);
@@ -154,6 +154,8 @@ test("prompts under another secret are left aside, and what cannot be read is re
   }
   rig.process.settle();
   assert.deepEqual([received(), refused()], [2n, 3n]);
+  assert.equal(counter(rig, "feed.tables_refused"), 0n, "they are no tables");
+  assert.equal(rig.report().tablesRefused, 0);
   rig.process.assertClean();
 });
 
@@ -348,3 +350,122 @@ function lastLearned(rig: Rig): LearnedPool {
   assert.ok(told !== undefined, "something was learned");
   return told.pools[0]!;
 }
+
+/** What the Envoy's VMs have published of what they learned. */
+function learnedBytes(rig: Rig): Uint8Array | undefined {
+  const { sharedData } = rig.process;
+  const key = sharedData.keys(VM_ID).find((name) => name.endsWith("/learned"));
+  return key === undefined ? undefined : sharedData.get(VM_ID, key)?.bytes;
+}
+
+test("a VM that goes before it took over what was learned leaves that as it is", () => {
+  const { rig } = rigOf();
+  for (let round = 0; round < 5; round++) answerStreamed(rig, "worker-0", 20);
+  rig.process.advance(6_000);
+  const before = learnedBytes(rig);
+  assert.ok(before !== undefined && before.length > 100);
+  const first = rig.deployment;
+  const module = filterModule();
+  const feeds = [{ cluster: CONTROLLER }];
+  const short = rig.process.deploy({ configuration: JSON.stringify({ feeds, generation: 1 }) }, module);
+  rig.process.retire(short);
+  assert.deepEqual(learnedBytes(rig), before);
+  rig.deployment = first;
+  rig.process.assertClean();
+});
+
+test("what was learned of a thousand pools is published whole", () => {
+  const pools = Array.from({ length: 1_000 }, (_, index) =>
+    poolRow({
+      name: `default/p${index}`,
+      clusters: [`cluster-${index}`],
+      endpoints: [endpointRow(`10.1.${index >> 8}.${index & 255}:80`)],
+    }),
+  );
+  const { rig, push } = rigOf();
+  push([POOL, ...pools]);
+  rig.process.advance(11_000);
+  const bytes = Buffer.from(learnedBytes(rig) ?? []);
+  for (const { name } of pools) {
+    const id = Buffer.alloc(8);
+    id.writeBigUInt64LE(fnv1a64(name));
+    assert.ok(bytes.includes(id), name);
+  }
+  rig.process.assertClean();
+});
+
+test("a VM that goes is queued nothing more, and whoever gets its slot learns nothing twice", () => {
+  const { rig } = rigOf();
+  const old = rig.deployment;
+  const feeds = [{ cluster: CONTROLLER }];
+  rig.deployment = rig.process.deploy(
+    { configuration: JSON.stringify({ feeds, generation: 1 }) },
+    filterModule(),
+  );
+  rig.process.advance(2_000);
+  rig.process.retire(old);
+  rig.process.advance(50);
+  const backlog = rig.process.queues.backlog();
+  for (let round = 0; round < 20; round++) {
+    placesOf(rig, TEXTS, "worker-0");
+    rig.process.advance(50);
+  }
+  assert.equal(rig.process.queues.backlog(), backlog);
+  rig.process.assertClean();
+});
+
+test("what waits in the queue of a slot is thrown away by the VM that claims it", () => {
+  const { rig } = rigOf();
+  const { queues } = rig.process;
+  for (const thread of rig.process.threads) rig.process.root(rig.deployment, thread).vm.kill();
+  rig.process.advance(4_000);
+  const names = queues.names(VM_ID);
+  // Of no kind: whoever reads it counts it.
+  for (const name of names) queues.enqueue(queues.resolve(VM_ID, name), Uint8Array.of(9));
+  assert.ok(queues.backlog() >= names.length);
+  for (const thread of ["worker-0", "worker-1"]) {
+    assert.equal(rig.process.request(rig.deployment, thread, { headers: [] }), undefined, "503 for a while");
+  }
+  rig.process.advance(1_500);
+  for (const thread of ["worker-0", "worker-1"]) ask(rig, "after the trap", thread);
+  rig.process.advance(1_000);
+  assert.equal(counter(rig, "exchange.items_refused"), 0n);
+  assert.ok(queues.backlog() < names.length, "two of three slots are claimed");
+  rig.process.assertClean();
+});
+
+test("keys that wait to be told under a secret that is no longer in use are not told", () => {
+  const { rig } = rigOf();
+  const stream = rig.connect();
+  rig.process.advance(200);
+  const before = told(rig).length;
+  placesOf(rig, TEXTS, "worker-0");
+  const rows = { epoch: EPOCH, sequence: 2n, pools: [POOL], routes: [], secret: SECRET + 1n };
+  stream.push(encodeTable(rows).bytes);
+  rig.process.settle();
+  rig.process.advance(500);
+  assert.deepEqual(told(rig).slice(before), []);
+  rig.process.assertClean();
+});
+
+test("a message of prompts does not fetch the table from shared data", () => {
+  const { rig } = rigOf();
+  const stream = rig.connect();
+  const { sharedData } = rig.process;
+  const fetched: string[] = [];
+  const get = sharedData.get.bind(sharedData);
+  sharedData.get = (vmId, key) => {
+    fetched.push(key);
+    return get(vmId, key);
+  };
+  for (let sent = 1n; sent <= 5n; sent++) {
+    stream.push(encodePrefixes(TAG, sent, [prefixRecord(fnv1a64(ADDRESSES[0]!), [sent])]));
+  }
+  rig.process.settle();
+  assert.equal(counter(rig, "exchange.prompts_received"), 5n);
+  assert.deepEqual(
+    fetched.filter((key) => key.endsWith("/table")),
+    [],
+  );
+  rig.process.assertClean();
+});

@@ -2,7 +2,7 @@ import { arrivedBytes, arrivedPtr } from "../../abi/memory";
 import { Counter } from "../../abi/metrics";
 import { Flights } from "../../core/flights/flights";
 import { addressOf } from "../../wire/bytes";
-import { ACCEPTED, KIND_PREFIXES, PREFIXES_SECTION_RECORDS, REFUSED_TOO_MANY_ROWS } from "../../wire/layout";
+import { ACCEPTED, KIND_PREFIXES, PREFIXES_SECTION_RECORDS } from "../../wire/layout";
 import { countPrefixRecords } from "../../wire/prefix_records";
 import { MAX_PREFIXES_BYTES } from "../../wire/prefixes";
 import {
@@ -62,13 +62,19 @@ export class Exchange {
       writeExchange(item, ITEM_LEARNED, rows, prefixes);
       slots.sendOthers(item, EXCHANGE_BYTES + rows + prefixes);
     }
-    if (holds) this.store.tick(nowMs, this.flights, item, MAX_ITEM_BYTES);
+    if (holds) this.store.tick(nowMs, this.flights);
     else this.outbox.clear();
   }
 
   /** This VM goes: what it learned last is left to whoever comes. */
   leave(nowMs: f64): void {
-    this.store.publish(nowMs, this.flights, addressOf(this.item), MAX_ITEM_BYTES);
+    this.store.publish(nowMs, this.flights);
+  }
+
+  /** The secret is another one: what waits to be told was made with the one before it. */
+  forgetPrompts(): void {
+    this.outbox.clear();
+    this.flights.takePrefixRecords(addressOf(this.item), PREFIXES_A_TICK);
   }
 
   /** Empties the own queue; true if there was a wake-up in it. */
@@ -98,22 +104,26 @@ export class Exchange {
   }
 
   /**
-   * A message of a controller: which prompts went where through other Envoys. Returns ACCEPTED or a REFUSED_*. One whose
-   * keys are made with another secret is taken and says nothing: controllers may not have agreed yet.
+   * A message of a controller: which prompts went where through other Envoys. One that cannot be read is counted.
+   * One whose keys are made with another secret says nothing: controllers may not have agreed yet.
    */
-  relayed(message: usize, bytes: u32, slots: Slots): u32 {
-    const verdict = checkMessage(message, bytes, KIND_PREFIXES);
-    if (verdict != ACCEPTED) return verdict;
+  relayed(message: usize, bytes: u32, slots: Slots): void {
+    if (checkMessage(message, bytes, KIND_PREFIXES) != ACCEPTED) {
+      this.refused.add();
+      return;
+    }
     const records = sectionPtr(message, PREFIXES_SECTION_RECORDS);
     const recordsBytes = sectionCount(message, PREFIXES_SECTION_RECORDS);
-    if (recordsBytes > <i32>MAX_PREFIXES_BYTES) return REFUSED_TOO_MANY_ROWS;
-    if (recordsBytes == 0 || messageEpoch(message) != this.secret.tag) return ACCEPTED;
+    if (recordsBytes > <i32>MAX_PREFIXES_BYTES) {
+      this.refused.add();
+      return;
+    }
+    if (recordsBytes == 0 || messageEpoch(message) != this.secret.tag) return;
     this.relayedCounter.add(countPrefixRecords(records, recordsBytes));
     this.flights.applyPrefixRecords(records, recordsBytes);
     const item = addressOf(this.item);
     writeExchange(item, ITEM_RELAYED, 0, recordsBytes);
     memory.copy(item + EXCHANGE_BYTES, records, recordsBytes);
     slots.sendOthers(item, EXCHANGE_BYTES + recordsBytes);
-    return ACCEPTED;
   }
 }

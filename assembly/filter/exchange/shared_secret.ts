@@ -14,12 +14,16 @@ export class SharedSecret {
   /** `value` is drawn by the VM. */
   constructor(public value: u64) {}
 
-  /** What a table says: 0 is nothing, and changes nothing. What was indexed under another secret is found no more. */
-  adopt(secret: u64): void {
-    if (secret == 0 || (this.isShared && secret == this.value)) return;
+  /**
+   * What a table says: 0 is nothing, and changes nothing; true for another one than before. What was indexed under that
+   * is found no more.
+   */
+  adopt(secret: u64): bool {
+    if (secret == 0 || (this.isShared && secret == this.value)) return false;
     this.value = secret;
     this.isShared = true;
     putU64(addressOf(this.bytes), secret);
     this.tag = fnv1a64(addressOf(this.bytes), 8);
+    return true;
   }
 }

@@ -136,7 +136,7 @@ export const ENVOY_METRICS: readonly Metric[] = [
   counter(
     "inference_picker.exchange.items_refused",
     [],
-    "what VMs of an Envoy send each other and was none of it; somebody else writes to their queues",
+    "what VMs of an Envoy send each other, or a controller tells of prompts, and could not be read",
   ),
   counter(
     "inference_picker.slots_exhausted",
