@@ -17,7 +17,9 @@ RUN_DIR         ?=
 QUICK           ?=
 N               ?= 1000000
 SEED            ?= 20261124
-export GATEWAY_PORT ADMIN_PORT CONTROLLER_PORT STATUS_PORT SERVERS_PORT POOLS TRACE SPEED TRAFFIC RUN_DIR QUICK
+TRACES          ?=
+SECTIONS        ?=
+export TRACES GATEWAY_PORT ADMIN_PORT CONTROLLER_PORT STATUS_PORT SERVERS_PORT POOLS TRACE SPEED TRAFFIC RUN_DIR QUICK
 
 ENVOY ?= $(CURDIR)/build/envoy/envoy
 export ENVOY
@@ -34,7 +36,7 @@ MISSING := $(if $(wildcard node_modules/.package-lock.json),,reinstall) $(if $(w
 
 # No half-written module survives a failed or interrupted compilation.
 .DELETE_ON_ERROR:
-.PHONY: help setup build run smoke test fuzz lint oci bench kube-programs e2e-kube e2e-istio clean reinstall
+.PHONY: help setup build run smoke test fuzz lint oci bench compare kube-programs e2e-kube e2e-istio clean reinstall
 
 help: ## List the targets and the variables
 	@echo 'Targets'
@@ -55,6 +57,8 @@ help: ## List the targets and the variables
 	  QUICK           '$(or $(QUICK),-)'   '1: make bench takes less than 50 s' \
 	  N               '$(N)'               'make fuzz: bodies; streams, forms and requests in proportion' \
 	  SEED            '$(SEED)'            'make fuzz: the same seed, the same cases' \
+	  TRACES          '$(or $(TRACES),-)'  'make compare: the folder of recorded traces (-: generated ones)' \
+	  SECTIONS        '$(or $(SECTIONS),-)' 'make compare: policies errors hashing mixed judge (-: all)' \
 	  ENVOY           '$(ENVOY:$(CURDIR)/%=%)' 'the Envoy binary'
 
 setup: build/.setup ## Install what the project needs, pinned, into ignored folders
@@ -108,6 +112,9 @@ oci: build/inference-picker.wasm ## The filter as an OCI image layout in build/o
 
 bench: build ## CPU and latency as ratios to plain Envoy; writes build/bench.json
 	@exec $(TSX) test/bench/main.ts
+
+compare: build ## The policies in the simulator, half an hour of two cores; prints tables
+	@exec $(TSX) test/policies/comparison/run.ts $(SECTIONS)
 
 kube-programs: build/.setup ## Build what the tests on a cluster run, once, into ~/.cache; needs Go
 	@$(TSX) test/kubernetes/programs/build.ts

@@ -2,7 +2,7 @@
  * Compares the policies and prints tables in Markdown: goodput, and the p99 of the time to the first token, each the mean
  * over the windows, at rates around the knee of round robin.
  *
- *   TRACES=folder node --import tsx test/policies/comparison/run.ts [section …]
+ *   make compare [TRACES=folder] [SECTIONS='section …']
  *
  * `folder` holds `mooncake_conversation_trace.jsonl` (github.com/kvcache-ai/Mooncake) and `AzureLLMInferenceTrace_conv.csv`
  * (github.com/Azure/AzurePublicDataset); without it traffic is generated after them. It takes all cores.
@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   try {
     for (const section of sections) {
       console.log(`\n### ${section.title}`);
-      for (const traffic of trafficOf(process.env.TRACES))
+      for (const traffic of trafficOf(process.env.TRACES || undefined))
         console.log(`\n${await table(threads, section, traffic)}`);
     }
   } finally {
