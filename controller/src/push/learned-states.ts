@@ -10,18 +10,28 @@ interface State {
 /** Means over the Envoys of what they have learned, each counted by the observations that it learned from. */
 export class LearnedStates {
   private readonly states = new Map<string, State>();
+  /** Means that were asked for since a state changed: a page of metrics asks for each four times. */
+  private readonly means = new Map<bigint, LearnedPool | undefined>();
 
   set(node: string, learned: Learned, owner: object): void {
+    this.means.clear();
     this.states.set(node, { learned, owner, pools: new Map(learned.pools.map((pool) => [pool.id, pool])) });
   }
 
   /** Forgets the node, unless another stream has reported for it since. */
   forget(node: string, owner: object): void {
-    if (this.states.get(node)?.owner === owner) this.states.delete(node);
+    if (this.states.get(node)?.owner !== owner) return;
+    this.states.delete(node);
+    this.means.clear();
   }
 
   /** Of the pool of this id (FNV-1a of its name); undefined where no Envoy has learned anything. */
   poolOf(id: bigint): LearnedPool | undefined {
+    if (!this.means.has(id)) this.means.set(id, this.meanOf(id));
+    return this.means.get(id);
+  }
+
+  private meanOf(id: bigint): LearnedPool | undefined {
     const rows: LearnedPool[] = [];
     for (const { pools } of this.states.values()) {
       const row = pools.get(id);
