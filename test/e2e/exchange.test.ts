@@ -33,7 +33,7 @@ describe("prompts", () => {
   let asked = 0;
 
   before(async () => {
-    fleet = await startFleet({ count: SERVERS, speed: 20, models: ["m"] });
+    fleet = await startFleet({ count: SERVERS, speed: 4, models: ["m"] });
     first = await Gateway.start({
       name: "exchange-1",
       workers: WORKERS.length,
@@ -144,7 +144,7 @@ describe("prompts", () => {
     restarted = await startFleet({
       count: 1,
       basePort: Number(address.split(":")[1]),
-      speed: 20,
+      speed: 4,
       models: ["m"],
     });
     for (const gateway of [first, second]) {
