@@ -149,17 +149,17 @@ export class Ledger {
 
   /** Requests that others are taken to have sent since; of other Envoys where what these have is `known` (VALID_REMOTE). */
   unseenRequests(account: i32, known: bool): f64 {
-    return this.unseen.requests(account, <f64>unchecked(this.requests[account]), known);
+    return this.unseen.requests(account, known);
   }
 
   /** Uncached prompt tokens of those. */
   unseenUncached(account: i32, known: bool): f64 {
-    return this.unseen.uncached(account, <f64>unchecked(this.uncachedTokens[account]), known);
+    return this.unseen.uncached(account, known);
   }
 
   /** Prompt tokens of those. */
   unseenResident(account: i32, known: bool): f64 {
-    return this.unseen.resident(account, <f64>unchecked(this.residentTokens[account]), known);
+    return this.unseen.resident(account, known);
   }
 
   /** Begins to collect what the other roots have in flight; the merged columns change at `endMerge`. */

@@ -6,8 +6,7 @@ const MAX_SHARE: f64 = 64;
 /**
  * What others have sent to each endpoint since they were last heard of: nobody knows, but as they meet the same traffic they do
  * as this root does. Own picks since then are taken once for each own request's share of theirs, so that a burst that comes to
- * several roots at one time is spread by each of them as if it were all of it. What ended here has ended there: no more of the own
- * picks count than are in flight.
+ * several roots at one time is spread by each of them as if it were all of it.
  *
  * The other roots of the Envoy are heard of at each merge. What other Envoys have comes with a table, and was reported up to a
  * table before it: of these, picks count since the table before the last, and none once what the last one said has gone stale.
@@ -58,26 +57,26 @@ export class UnseenLoad {
     before.fill(0);
   }
 
-  /** `own`: this root's requests in flight there. Other Envoys are left out unless what they have is `known`. */
-  @inline requests(account: i32, own: f64, known: bool): f64 {
-    return this.of(account * COLUMNS, own, known);
+  /** Requests. Other Envoys are left out unless what they have is `known`. */
+  @inline requests(account: i32, known: bool): f64 {
+    return this.of(account * COLUMNS, known);
   }
 
   /** The same of prompt tokens that are not computed yet. */
-  @inline uncached(account: i32, own: f64, known: bool): f64 {
-    return this.of(account * COLUMNS + UNCACHED, own, known);
+  @inline uncached(account: i32, known: bool): f64 {
+    return this.of(account * COLUMNS + UNCACHED, known);
   }
 
   /** The same of prompt tokens. */
-  @inline resident(account: i32, own: f64, known: bool): f64 {
-    return this.of(account * COLUMNS + RESIDENT, own, known);
+  @inline resident(account: i32, known: bool): f64 {
+    return this.of(account * COLUMNS + RESIDENT, known);
   }
 
-  private of(at: i32, own: f64, known: bool): f64 {
-    const roots = this.rootShare * min<f64>(own, unchecked(this.sinceMerge[at]));
+  private of(at: i32, known: bool): f64 {
+    const roots = this.rootShare * unchecked(this.sinceMerge[at]);
     if (!known) return roots;
     const sent = unchecked(this.sinceTable[at]) + unchecked(this.beforeTable[at]);
-    return roots + this.envoyShare * min<f64>(own, sent);
+    return roots + this.envoyShare * sent;
   }
 }
 
