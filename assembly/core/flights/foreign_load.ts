@@ -46,12 +46,9 @@ export class ForeignLoad {
     const excess = max<f64>(0, queued + running - known);
     const waiting = min<f64>(queued, excess);
     unchecked((columns[at + OWN] = own));
-    if (unchecked(columns[at + MEASURED_MS]) == NEVER) {
-      // What went before the first measurement is not known: nothing is believed yet.
-      unchecked((columns[at + WINDOW_MS_AT] = measuredMs));
-      unchecked((columns[at + LEAST] = excess));
-      unchecked((columns[at + LEAST_WAITING] = waiting));
-    } else if (measuredMs - unchecked(columns[at + WINDOW_MS_AT]) >= WINDOW_MS) {
+    const isFirst = unchecked(columns[at + MEASURED_MS]) == NEVER;
+    // Before the first window there was an excess of nothing, so that nothing is believed yet.
+    if (isFirst || measuredMs - unchecked(columns[at + WINDOW_MS_AT]) >= WINDOW_MS) {
       unchecked((columns[at + BEFORE] = columns[at + LEAST]));
       unchecked((columns[at + BEFORE_WAITING] = columns[at + LEAST_WAITING]));
       unchecked((columns[at + WINDOW_MS_AT] = measuredMs));

@@ -1,25 +1,14 @@
-import { Explanation } from "../costs/explanation";
-import { PickCosts } from "../costs/pick_costs";
 import { HotPrefixes } from "../costs/hot_prefixes";
 import { PickContext } from "../pick_context";
-import { Table } from "../table";
-import { Profile } from "./profile";
-
-/** Added to the cost of an endpoint that is not to be picked, so that it stays behind all others. */
-const EXCLUDED: f64 = 1e15;
+import { CostProfile } from "./cost_profile";
 
 /**
  * The least product of work and company (LMETRIC, OSDI '26): prompt tokens still to be computed there, the request's own among them,
  * times the requests there, the request itself among them. A prefix that is asked for out of proportion to the endpoints that
  * hold it is sent elsewhere now and then, so that others come to hold it too.
  */
-export class Lmetric extends Profile {
-  private readonly costs: PickCosts = new PickCosts();
+export class Lmetric extends CostProfile {
   private readonly hot: HotPrefixes = new HotPrefixes();
-
-  usesPrefix(table: Table, pool: i32): bool {
-    return true;
-  }
 
   rank(context: PickContext): void {
     const costs = this.costs;
@@ -40,13 +29,7 @@ export class Lmetric extends Profile {
     }
     if (!this.hot.excludes(context, holders, bestHolder < bestOther)) return;
     for (let index = 0, count = context.count; index < count; index++) {
-      if (unchecked(cachedBlocks[index]) > 0) unchecked((scores[index] -= <f32>EXCLUDED));
+      if (unchecked(cachedBlocks[index]) > 0) this.putBehind(context, index);
     }
-  }
-
-  explain(context: PickContext, index: i32, terms: Explanation): void {
-    this.costs.begin(context);
-    this.costs.read(context, index);
-    terms.read(this.costs);
   }
 }

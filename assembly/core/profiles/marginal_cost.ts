@@ -1,8 +1,5 @@
-import { PickCosts } from "../costs/pick_costs";
-import { Explanation } from "../costs/explanation";
 import { PickContext } from "../pick_context";
-import { Table } from "../table";
-import { Profile } from "./profile";
+import { CostProfile } from "./cost_profile";
 
 /** What a ms until the first token counts for, against one of the answer. */
 const WAIT_WEIGHT: f64 = 5;
@@ -13,13 +10,7 @@ const HARM_WEIGHT: f64 = 0.3;
  * The endpoint where the request's own wait and answer and what it takes from those already there are least in all, by fixed
  * weights. Asks nothing of objectives.
  */
-export class MarginalCost extends Profile {
-  private readonly costs: PickCosts = new PickCosts();
-
-  usesPrefix(table: Table, pool: i32): bool {
-    return true;
-  }
-
+export class MarginalCost extends CostProfile {
   rank(context: PickContext): void {
     const costs = this.costs;
     costs.begin(context);
@@ -28,12 +19,6 @@ export class MarginalCost extends Profile {
       costs.read(context, index);
       unchecked((scores[index] = <f32>-this.costMs()));
     }
-  }
-
-  explain(context: PickContext, index: i32, terms: Explanation): void {
-    this.costs.begin(context);
-    this.costs.read(context, index);
-    terms.read(this.costs);
   }
 
   private costMs(): f64 {

@@ -1,9 +1,7 @@
 import { Explanation } from "../costs/explanation";
-import { PickCosts } from "../costs/pick_costs";
 import { Violations } from "../costs/violations";
 import { PickContext } from "../pick_context";
-import { Table } from "../table";
-import { Profile } from "./profile";
+import { CostProfile } from "./cost_profile";
 
 /** A broken objective costs as much as so many times what the answer takes at its objective. */
 const VIOLATION_ANSWERS: f64 = 6;
@@ -18,13 +16,8 @@ const LONGEST_WAIT: f64 = 20;
  * The endpoint where the request's own time, the time that it takes from those already there, and the objectives that it is
  * expected to break, its own and theirs, are least in all.
  */
-export class NetGoodput extends Profile {
-  private readonly costs: PickCosts = new PickCosts();
+export class NetGoodput extends CostProfile {
   private readonly violations: Violations = new Violations();
-
-  usesPrefix(table: Table, pool: i32): bool {
-    return true;
-  }
 
   rank(context: PickContext): void {
     const costs = this.costs;

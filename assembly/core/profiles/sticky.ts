@@ -1,26 +1,15 @@
-import { Explanation } from "../costs/explanation";
-import { PickCosts } from "../costs/pick_costs";
 import { PickContext } from "../pick_context";
-import { Table } from "../table";
-import { Profile } from "./profile";
+import { CostProfile } from "./cost_profile";
 
 /** Share of the prompt that an endpoint has to hold for the request to stick to it. */
 const STICKY_SHARE: f64 = 0.8;
-/** Added to the cost of an endpoint that the request does not stick to, so that it stays behind those that it does. */
-const ELSEWHERE: f64 = 1e15;
 
 /**
  * To an endpoint that holds nearly all of the prompt, until its queue is longer than elsewhere by the whole time that a first token
  * may take (llm-d, August 2026); among those, or among all, the one with the least to compute where computing prompts takes most of
  * the time, else the one with the fewest requests.
  */
-export class Sticky extends Profile {
-  private readonly costs: PickCosts = new PickCosts();
-
-  usesPrefix(table: Table, pool: i32): bool {
-    return true;
-  }
-
+export class Sticky extends CostProfile {
   rank(context: PickContext): void {
     const costs = this.costs;
     costs.begin(context);
@@ -40,13 +29,7 @@ export class Sticky extends Profile {
     }
     if (!(sticky - other <= costs.ttftMs)) return;
     for (let index = 0, count = context.count; index < count; index++) {
-      if (unchecked(cachedBlocks[index]) < needed) unchecked((scores[index] -= <f32>ELSEWHERE));
+      if (unchecked(cachedBlocks[index]) < needed) this.putBehind(context, index);
     }
-  }
-
-  explain(context: PickContext, index: i32, terms: Explanation): void {
-    this.costs.begin(context);
-    this.costs.read(context, index);
-    terms.read(this.costs);
   }
 }
