@@ -1,21 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as L from "../../assembly/wire/layout.ts";
+import { DEFAULT_PICKING } from "../../controller/src/table/encode-picking.ts";
 import type { EndpointRow, PickingRow } from "../../controller/src/table/rows.ts";
 import { Core } from "./core.ts";
 import { pickNarrowed, tokenOf } from "./narrowing.ts";
 import { addressOf, endpoint, pool, tableBytes } from "./tables.ts";
 
 const PICKING: PickingRow = {
-  ttftBaseMs: 1000,
-  ttftPer1kTokensMs: 62.5,
-  tpotMs: 40,
-  objectiveHeaders: false,
+  ...DEFAULT_PICKING,
   subsetHeader: true,
-  subsetMetadata: false,
   sessionAffinity: true,
   classHeader: "x-tier",
-  classes: [],
 };
 
 /** A core with one pool, whose endpoints have these classes. */

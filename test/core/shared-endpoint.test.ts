@@ -6,23 +6,13 @@ import {
   POOL_ENDPOINT_COUNT,
   SECTION_POOLS,
 } from "../../assembly/wire/layout.ts";
-import type { EndpointRow, PickingRow, PoolRow } from "../../controller/src/table/rows.ts";
+import { DEFAULT_PICKING } from "../../controller/src/table/encode-picking.ts";
+import type { EndpointRow, PoolRow } from "../../controller/src/table/rows.ts";
 import { type Asked, Flying } from "./flights.ts";
 import { addressOf, endpoint, pool, tableBytes } from "./tables.ts";
 
 const ASKED = { promptTokens: 1000 };
 const TABLE_EVERY_MS = 100;
-const PICKING: PickingRow = {
-  ttftBaseMs: 1000,
-  ttftPer1kTokensMs: 62.5,
-  tpotMs: 40,
-  objectiveHeaders: false,
-  subsetHeader: false,
-  subsetMetadata: false,
-  sessionAffinity: false,
-  classHeader: "",
-  classes: [],
-};
 /** Terms of `assembly/core/costs/explanation.ts`. */
 const OTHERS = 5;
 const REQUESTS = 10;
@@ -89,7 +79,7 @@ test("load of others on an endpoint is seen though the row of another of its poo
 
 test("what those in flight can bear reads the same after a flight of another pool with another objective", () => {
   const shared = new Shared();
-  const changes = [20, 90].map((tpotMs) => ({ picking: { ...PICKING, tpotMs } }));
+  const changes = [20, 90].map((tpotMs) => ({ picking: { ...DEFAULT_PICKING, tpotMs } }));
   shared.table({}, {}, [changes[0]!, changes[1]!]);
   const { exports } = shared.flying.core;
   for (let at = 0; at < 30; at++) exports.flightFirstToken(shared.send(ASKED, 0));

@@ -1,6 +1,5 @@
 /** What one worker or one Envoy knows of prompts, the others know too, until the endpoint that had them restarts. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { type Fleet, startFleet } from "../../controller/src/simulation/fleet.ts";
 import { request } from "./client.ts";
@@ -50,15 +49,7 @@ describe("prompts", () => {
         ],
       },
     });
-    second = await Gateway.prepare({ name: "exchange-2" });
-    const text = readFileSync(first.bootstrap, "utf8")
-      .replace('id: "gateway"', 'id: "gateway-2"')
-      .replaceAll(`port_value: ${first.port} `, `port_value: ${second.port} `)
-      .replaceAll(`port_value: ${first.adminPort} `, `port_value: ${second.adminPort} `)
-      .replaceAll(first.accessLog, second.accessLog);
-    writeFileSync(second.bootstrap, text);
-    await second.startEnvoy();
-    await second.picking();
+    second = await Gateway.startBeside(first, { name: "exchange-2" });
     // A worker keeps what it hears of prompts from its first request on that asks for them, and tells of them when the
     // controller has drawn its secret.
     let round = 0;

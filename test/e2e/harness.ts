@@ -163,6 +163,25 @@ export class Gateway {
     return gateway;
   }
 
+  /** An Envoy with the first one's configuration under another name, on ports of its own, fed by the first one's controller. */
+  static async startBeside(first: Gateway, options: GatewayOptions): Promise<Gateway> {
+    const gateway = await Gateway.prepare(options);
+    try {
+      const text = readFileSync(first.bootstrap, "utf8")
+        .replace('id: "gateway"', 'id: "gateway-2"')
+        .replaceAll(`port_value: ${first.port} `, `port_value: ${gateway.port} `)
+        .replaceAll(`port_value: ${first.adminPort} `, `port_value: ${gateway.adminPort} `)
+        .replaceAll(first.accessLog, gateway.accessLog);
+      writeFileSync(gateway.bootstrap, text);
+      await gateway.startEnvoy();
+      await gateway.picking();
+    } catch (error) {
+      await gateway.stop();
+      throw error;
+    }
+    return gateway;
+  }
+
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
   }

@@ -1,6 +1,5 @@
 /** What the controller knows to be in flight is what is in flight, through one Envoy and through several. */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Fleet, startFleet } from "../../controller/src/simulation/fleet.ts";
@@ -144,16 +143,7 @@ describe("through two Envoys of one controller", () => {
   before(async () => {
     endpoints = await Promise.all([1, 2, 3].map(() => ScriptedEndpoint.start()));
     first = await Gateway.start({ name: "two-envoys-1", pools: pools(1) });
-    second = await Gateway.prepare({ name: "two-envoys-2", pools: pools(1) });
-    // The first one's configuration under another name, on ports of its own.
-    const text = readFileSync(first.bootstrap, "utf8")
-      .replace('id: "gateway"', 'id: "gateway-2"')
-      .replaceAll(`port_value: ${first.port} `, `port_value: ${second.port} `)
-      .replaceAll(`port_value: ${first.adminPort} `, `port_value: ${second.adminPort} `)
-      .replaceAll(first.accessLog, second.accessLog);
-    writeFileSync(second.bootstrap, text);
-    await second.startEnvoy();
-    await second.picking();
+    second = await Gateway.startBeside(first, { name: "two-envoys-2", pools: pools(1) });
   });
 
   after(async () => {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DEFAULT_PICKING } from "../../controller/src/table/encode-picking.ts";
 import type { PickingRow } from "../../controller/src/table/rows.ts";
 import {
   endpointRow,
@@ -16,21 +17,10 @@ import { SeededRandom } from "./random.ts";
 const MODULE = filterModule();
 const SUBSET = "x-gateway-destination-endpoint-subset";
 const [FIRST, SECOND, THIRD] = POOL_A as [string, string, string];
-const PICKING: PickingRow = {
-  ttftBaseMs: 1000,
-  ttftPer1kTokensMs: 62.5,
-  tpotMs: 40,
-  objectiveHeaders: false,
-  subsetHeader: false,
-  subsetMetadata: false,
-  sessionAffinity: false,
-  classHeader: "",
-  classes: [],
-};
 
 function rigOf(picking: Partial<PickingRow>, more: Parameters<typeof poolRow>[0] = {}): Rig {
   const rig = new Rig(MODULE);
-  rig.push([poolRow({ picking: { ...PICKING, ...picking }, ...more })]);
+  rig.push([poolRow({ picking: { ...DEFAULT_PICKING, ...picking }, ...more })]);
   return rig;
 }
 

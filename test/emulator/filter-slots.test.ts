@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PickingRow } from "../../controller/src/table/rows.ts";
+import { DEFAULT_PICKING } from "../../controller/src/table/encode-picking.ts";
 import { endpointRow, filterModule, PICK_HEADER, picksOf, POOL_A, poolRow, Rig } from "./filter-rig.ts";
 import type { Vm } from "./host.ts";
 
@@ -76,17 +76,7 @@ test("a root that takes over a lost slot's queue leaves it to the new owner", ()
 });
 
 test("others that send nothing are not taken to have sent as much as this VM since they did", () => {
-  const picking: PickingRow = {
-    ttftBaseMs: 1000,
-    ttftPer1kTokensMs: 62.5,
-    tpotMs: 40,
-    objectiveHeaders: false,
-    subsetHeader: true,
-    subsetMetadata: false,
-    sessionAffinity: false,
-    classHeader: "",
-    classes: [],
-  };
+  const picking = { ...DEFAULT_PICKING, subsetHeader: true };
   const rig = new Rig(MODULE);
   rig.push([poolRow({ picking, endpoints: POOL_A.slice(0, 2).map((address) => endpointRow(address)) })]);
   const [first, second] = POOL_A as [string, string];

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Hardware, hardware } from "./hardware.ts";
-import { chainHash } from "./hash.ts";
 import type { ModelRequest } from "./model-request.ts";
 import { type ServerListener, ServerModel } from "./server-model.ts";
 import { ENGINE_NAMES, type EngineName, stepTimes } from "./step-engines.ts";
+import { chain } from "./test-blocks.ts";
 
 const HW = hardware("llama-3.1-8b-h100");
 
@@ -43,16 +43,6 @@ const LIMITS = fc.record({
   maxSeqs: fc.constantFrom(2, 8, 64),
   maxAdapters: fc.constantFrom(2, 4),
 });
-
-function chain(seed: number, blocks: number): number[] {
-  const hashes: number[] = [];
-  let hash = seed;
-  for (let i = 0; i < blocks; i++) {
-    hash = chainHash(hash, i);
-    hashes.push(hash);
-  }
-  return hashes;
-}
 
 /** All that a caller can see of a server under these arrivals, in the order in which it is seen. */
 function story(

@@ -2,21 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { type Hardware, hardware, stepMs, withSpeed } from "./hardware.ts";
-import { chainHash } from "./hash.ts";
 import type { ModelRequest } from "./model-request.ts";
 import { ServerModel } from "./server-model.ts";
+import { chain } from "./test-blocks.ts";
 
 const HW = hardware("llama-3.1-8b-h100");
-
-function chain(seed: number, blocks: number): number[] {
-  const hashes: number[] = [];
-  let hash = seed;
-  for (let i = 0; i < blocks; i++) {
-    hash = chainHash(hash, i);
-    hashes.push(hash);
-  }
-  return hashes;
-}
 
 function runToEnd(model: ServerModel): number {
   let last = 0;

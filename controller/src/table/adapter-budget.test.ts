@@ -6,6 +6,7 @@ import { buildTable } from "./build.ts";
 import { decodeTable } from "./decode.ts";
 import { encodeTable } from "./encode.ts";
 import type { TableRows } from "./rows.ts";
+import { TEST_PICKING } from "../xds/fixtures.ts";
 
 const POOL: PoolSpec = {
   namespace: "default",
@@ -28,13 +29,7 @@ const POOL: PoolSpec = {
   bodyWindowBytes: 65536,
   bodyLimitBytes: 16777216,
   saturation: { queueLimit: 5, kvLimit: 0.5 },
-  picking: {
-    ttft: { baseMs: 1000, perThousandMs: 62.5 },
-    tpotMs: 40,
-    objectiveHeaders: false,
-    subset: "none",
-    sessionAffinity: false,
-  },
+  picking: TEST_PICKING,
   appProtocol: "http",
 };
 

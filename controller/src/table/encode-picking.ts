@@ -6,7 +6,8 @@ import type { MessageWriter, StringHeap } from "./message.ts";
 import { CLASS_HEADER_NAME } from "./names.ts";
 import type { ClassRow, PickingRow, PoolRow, TableRows } from "./rows.ts";
 
-const DEFAULTS: PickingRow = {
+/** What a row without `picking` has in a table where others have it. */
+export const DEFAULT_PICKING: PickingRow = {
   ttftBaseMs: L.DEFAULT_TTFT_BASE_MS,
   ttftPer1kTokensMs: L.DEFAULT_TTFT_PER_1K_TOKENS_MS,
   tpotMs: L.DEFAULT_TPOT_MS,
@@ -90,7 +91,7 @@ export class PickingWriter {
 
   /** The next pool's rows; `at` is where its row in POOLS begins. */
   pool(pool: PoolRow, at: number, path: string): void {
-    const picking = pool.picking ?? DEFAULTS;
+    const picking = pool.picking ?? DEFAULT_PICKING;
     const writer = this.#writer;
     const { view } = writer;
     const ms = (column: number, value: number, least: number, name: string): void =>

@@ -10,6 +10,7 @@ import { encodeTable, withRemote } from "./encode.ts";
 import { fnv1a64 } from "./hash.ts";
 import type { EndpointRow, PoolRow, TableRows } from "./rows.ts";
 import { WireError } from "./wire-error.ts";
+import { TEST_PICKING } from "../xds/fixtures.ts";
 
 const POOL: PoolSpec = {
   namespace: "default",
@@ -32,13 +33,7 @@ const POOL: PoolSpec = {
   bodyWindowBytes: 65536,
   bodyLimitBytes: 16777216,
   saturation: { queueLimit: 5, kvLimit: 0.5 },
-  picking: {
-    ttft: { baseMs: 1000, perThousandMs: 62.5 },
-    tpotMs: 40,
-    objectiveHeaders: false,
-    subset: "none",
-    sessionAffinity: false,
-  },
+  picking: TEST_PICKING,
   appProtocol: "http",
 };
 

@@ -1,4 +1,13 @@
-import type { Endpoint, PoolSpec } from "../model.ts";
+import type { Endpoint, PickingSpec, PoolSpec } from "../model.ts";
+
+/** What the schema gives a pool that says nothing of how it picks. */
+export const TEST_PICKING: PickingSpec = {
+  ttft: { baseMs: 1000, perThousandMs: 62.5 },
+  tpotMs: 40,
+  objectiveHeaders: false,
+  subset: "none",
+  sessionAffinity: false,
+};
 
 /** A pool for tests; `over` replaces what matters to the test. */
 export function testPool(name: string, over: Partial<PoolSpec> = {}): PoolSpec {
@@ -23,13 +32,7 @@ export function testPool(name: string, over: Partial<PoolSpec> = {}): PoolSpec {
     bodyWindowBytes: 65_536,
     bodyLimitBytes: 16 * 1024 * 1024,
     saturation: { queueLimit: 5, kvLimit: 0.8 },
-    picking: {
-      ttft: { baseMs: 1000, perThousandMs: 62.5 },
-      tpotMs: 40,
-      objectiveHeaders: false,
-      subset: "none",
-      sessionAffinity: false,
-    },
+    picking: TEST_PICKING,
     appProtocol: "http",
     ...over,
   };

@@ -1,6 +1,7 @@
 /** The table as a controller would feed it that scrapes the simulated servers at an interval. */
 import * as L from "../../../../assembly/wire/layout.ts";
 import type { PickingCore } from "../../core/picking-core.ts";
+import { DEFAULT_PICKING } from "../../table/encode-picking.ts";
 import { type EncodedTable, encodeTable, withRemote } from "../../table/encode.ts";
 import { fnv1a64 } from "../../table/hash.ts";
 import type { PoolRow, RemoteLoad } from "../../table/rows.ts";
@@ -44,15 +45,10 @@ function poolRow(
     rewrites: [],
     apis: [],
     picking: {
+      ...DEFAULT_PICKING,
       ttftBaseMs: objectives.ttft.baseMs,
       ttftPer1kTokensMs: objectives.ttft.perThousandMs,
       tpotMs: objectives.tpotMs,
-      objectiveHeaders: false,
-      subsetHeader: false,
-      subsetMetadata: false,
-      sessionAffinity: false,
-      classHeader: "",
-      classes: [],
     },
     endpoints: servers.map(({ hw }, index) => ({
       id: fnv1a64(addressOf(index)),
